@@ -1,0 +1,25 @@
+//! What the control side tells the workers about a cluster's members.
+
+use crate::Topology;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// One member of a cluster that is not a Redis Cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The host name it was resolved from, if it was not an address.
+    pub name: Option<String>,
+    /// Its weight, at least 1.
+    pub weight: u32,
+}
+
+/// The members of a cluster, as last seen. Swapped whole.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// A Redis Cluster: a slot map.
+    Slots(Arc<Topology>),
+    /// Anything else: hosts, in the order written; may be empty.
+    Hosts(Arc<[Host]>),
+}

@@ -1,0 +1,156 @@
+//! The sum over all workers, ready to be rendered.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::{ClusterStats, FilterStats, Histogram, Kind, ListenerStats, Snapshot, TcpStats};
+
+/// Whom a statistic is about: the part of its name that Prometheus shows as a label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// A cluster, by name.
+    Cluster(String),
+    /// A listener, by address.
+    Listener(String),
+    /// A redis_proxy filter, by stat_prefix.
+    Redis(String),
+    /// A tcp_proxy filter, by stat_prefix.
+    Tcp(String),
+    /// The process: the name is whole.
+    Process,
+}
+
+/// In which unit a distribution of microseconds is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Microseconds.
+    Micros,
+    /// Milliseconds.
+    Millis,
+}
+
+/// One counter or gauge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Whom it is about.
+    pub scope: Scope,
+    /// Its dotted name below the scope: `upstream_cx_total`, `command.get.total`.
+    pub name: Cow<'static, str>,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// Its value.
+    pub value: u64,
+}
+
+/// One histogram of microseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// Whom it is about.
+    pub scope: Scope,
+    /// Its dotted name below the scope: `command.get.latency`.
+    pub name: Cow<'static, str>,
+    /// The unit in which it is shown.
+    pub unit: Unit,
+    /// What was recorded, in microseconds.
+    pub snapshot: Snapshot,
+}
+
+type Key = (Scope, Cow<'static, str>);
+
+/// Every counter, gauge and histogram of the process, summed over the workers.
+#[derive(Debug, Default)]
+pub struct Totals {
+    samples: BTreeMap<Key, (Kind, u64)>,
+    distributions: BTreeMap<Key, (Unit, Snapshot)>,
+}
+
+impl Totals {
+    /// Adds a value that is counted elsewhere (topology, the process itself).
+    pub fn add(&mut self, sample: Sample) {
+        let Sample { scope, name, kind, value } = sample;
+        self.samples.entry((scope, name)).or_insert((kind, 0)).1 += value;
+    }
+
+    /// The counters and gauges, by scope and name.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> {
+        self.samples.iter().map(|((scope, name), (kind, value))| Sample {
+            scope: scope.clone(),
+            name: name.clone(),
+            kind: *kind,
+            value: *value,
+        })
+    }
+
+    /// The histograms, by scope and name.
+    pub fn distributions(&self) -> impl Iterator<Item = Distribution> {
+        self.distributions.iter().map(|((scope, name), (unit, snapshot))| Distribution {
+            scope: scope.clone(),
+            name: name.clone(),
+            unit: *unit,
+            snapshot: snapshot.clone(),
+        })
+    }
+
+    pub(crate) fn filter(&mut self, prefix: &str, set: &FilterStats) {
+        let scope = Scope::Redis(prefix.to_owned());
+        set.each(|name, kind, value| self.sum(&scope, name, kind, value));
+        let unit = if set.latency_in_micros { Unit::Micros } else { Unit::Millis };
+        for (command, stats) in set.commands.used() {
+            stats.each(|name, kind, value| self.sum(&scope, format!("command.{command}.{name}"), kind, value));
+            self.merge(&scope, format!("command.{command}.latency"), unit, &stats.latency);
+        }
+    }
+
+    pub(crate) fn cluster(&mut self, name: &str, set: &ClusterStats) {
+        let scope = Scope::Cluster(name.to_owned());
+        set.each(|name, kind, value| self.sum(&scope, name, kind, value));
+        let pool = "redis_cluster.upstream_commands";
+        self.merge(&scope, format!("{pool}.upstream_rq_time"), Unit::Millis, &set.upstream_rq_time);
+        for (command, stats) in set.commands.used() {
+            stats.each(|name, kind, value| self.sum(&scope, format!("{pool}.{command}.{name}"), kind, value));
+            self.merge(&scope, format!("{pool}.{command}.latency"), Unit::Micros, &stats.latency);
+        }
+    }
+
+    pub(crate) fn listener(&mut self, address: &str, set: &ListenerStats) {
+        let scope = Scope::Listener(address.to_owned());
+        set.each(|name, kind, value| self.sum(&scope, name, kind, value));
+    }
+
+    pub(crate) fn tcp(&mut self, prefix: &str, set: &TcpStats) {
+        let scope = Scope::Tcp(prefix.to_owned());
+        set.each(|name, kind, value| self.sum(&scope, name, kind, value));
+    }
+
+    fn sum(&mut self, scope: &Scope, name: impl Into<Cow<'static, str>>, kind: Kind, value: u64) {
+        self.add(Sample { scope: scope.clone(), name: name.into(), kind, value });
+    }
+
+    fn merge(&mut self, scope: &Scope, name: String, unit: Unit, histogram: &Histogram) {
+        let entry = self.distributions.entry((scope.clone(), name.into()));
+        entry.or_insert((unit, Snapshot::default())).1.merge(&histogram.snapshot());
+    }
+}
+
+/// The counters and gauges of a cluster's nodes, by address and name (`cx_active`, `rq_total`, …).
+#[derive(Debug, Default)]
+pub struct NodeTotals(BTreeMap<SocketAddr, BTreeMap<&'static str, u64>>);
+
+impl NodeTotals {
+    /// What is known of one node, by name in alphabetical order; all zero if nobody has connected to it.
+    pub fn of(&self, address: SocketAddr) -> BTreeMap<&'static str, u64> {
+        self.0.get(&address).cloned().unwrap_or_else(|| {
+            let mut zeros = BTreeMap::new();
+            crate::NodeStats::default().each(|name, _, value| *zeros.entry(name).or_default() += value);
+            zeros
+        })
+    }
+
+    pub(crate) fn add(&mut self, set: &ClusterStats) {
+        for (address, stats) in set.nodes() {
+            let values = self.0.entry(address).or_default();
+            stats.each(|name, _, value| *values.entry(name).or_default() += value);
+        }
+    }
+}

@@ -23,3 +23,15 @@ pub enum View {
     /// Anything else: hosts, in the order written; may be empty.
     Hosts(Arc<[Host]>),
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Host;
+
+    /// Nameless hosts `10.0.0.1:6379`, `10.0.0.2:6379` and so on, with these weights.
+    pub(crate) fn hosts(weights: &[u32]) -> Vec<Host> {
+        let host =
+            |(weight, i): (&u32, u8)| Host { address: ([10, 0, 0, i], 6379).into(), name: None, weight: *weight };
+        weights.iter().zip(1..).map(host).collect()
+    }
+}

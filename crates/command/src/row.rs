@@ -1,5 +1,7 @@
 //! One row of the table: the columns and what they mean.
 
+use crate::subcommand::Subcommand;
+
 /// A command's place in the table: below [`crate::TABLE`]'s length, stable within one build only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u16);
@@ -28,6 +30,8 @@ pub struct Command {
     pub join: Join,
     /// What it asks of the connection.
     pub state: State,
+    /// Its subcommands, if it has any and they differ in effect or join (SCRIPT, CONFIG, OBJECT).
+    pub subcommands: &'static [Subcommand],
 }
 
 /// Where a command's keys stand among its arguments (the name is argument 0).
@@ -55,8 +59,19 @@ pub enum Keys {
     },
     /// The keys are the first half of what follows the word STREAMS (XREAD, XREADGROUP).
     Streams,
-    /// Key 1, and one more after the word STORE (or STOREDIST) if it is there (SORT, GEORADIUS).
+    /// As many as argument `count` says, each followed by a value, from `first` on (MSETEX).
+    CountedPairs {
+        /// The argument that holds the number.
+        count: u8,
+        /// The first key.
+        first: u8,
+    },
+    /// Key 1, and one more after the word STORE if it is there (SORT).
     Stored,
+    /// Key 1, and one more after the word STORE or STOREDIST if it is there (GEORADIUS, GEORADIUSBYMEMBER).
+    NearStored,
+    /// Key 3; if that is empty, all that follows the word KEYS (MIGRATE).
+    Migrated,
 }
 
 /// Whether a command may change data. What may is never sent to a replica.
@@ -112,6 +127,10 @@ pub enum Join {
     Info,
     /// A SCAN reply whose cursor is rewritten.
     Cursor,
+    /// An array of 0 and 1, an element being 1 only where it is 1 in every part (SCRIPT EXISTS).
+    Everywhere,
+    /// One OK is enough; else the first error that is not NOTBUSY (SCRIPT KILL: usually one shard is busy).
+    AnyOk,
     /// Decided by the subcommand (SCRIPT, CONFIG, SLOWLOG): see [`crate::join_of`].
     BySubcommand,
 }

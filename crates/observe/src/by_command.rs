@@ -2,9 +2,6 @@
 
 use std::sync::OnceLock;
 
-/// More than Redis has commands.
-const ROWS: usize = 640;
-
 /// A table as long as the command table whose entries appear on first use: what nobody calls costs 16 bytes and no
 /// line in the output. (Envoy makes all of them at once: 1150 statistics per listener.)
 #[derive(Debug)]
@@ -12,7 +9,7 @@ pub struct ByCommand<T>(Box<[OnceLock<Box<T>>]>);
 
 impl<T> Default for ByCommand<T> {
     fn default() -> Self {
-        Self((0..ROWS).map(|_| OnceLock::new()).collect())
+        Self(command::TABLE.iter().map(|_| OnceLock::new()).collect())
     }
 }
 
@@ -23,8 +20,8 @@ impl<T: Default> ByCommand<T> {
         self.0[id.index()].get_or_init(Box::default)
     }
 
-    /// The entries that exist, each with its command's number: the table of names is not there yet.
-    pub fn used(&self) -> impl Iterator<Item = (usize, &T)> {
-        self.0.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.get()?.as_ref())))
+    /// The entries that exist, each with its command's name.
+    pub fn used(&self) -> impl Iterator<Item = (&'static str, &T)> {
+        command::TABLE.iter().zip(&self.0).filter_map(|(row, entry)| Some((row.name, entry.get()?.as_ref())))
     }
 }

@@ -17,6 +17,7 @@ mod cluster;
 mod filter;
 mod listener;
 mod registry;
+pub mod render;
 mod totals;
 
 pub use by_command::ByCommand;

@@ -21,6 +21,26 @@ pub enum Scope {
     Process,
 }
 
+impl Scope {
+    /// The first part of its statistics' names, and whom it is about as written there: a colon separates words in
+    /// places where statistics end up, so Envoy writes `_` for it.
+    pub(crate) fn parts(&self) -> Option<(&'static str, String)> {
+        let (head, whom) = match self {
+            Scope::Cluster(name) => ("cluster", name),
+            Scope::Listener(address) => ("listener", address),
+            Scope::Redis(prefix) => ("redis", prefix),
+            Scope::Tcp(prefix) => ("tcp", prefix),
+            Scope::Process => return None,
+        };
+        Some((head, whom.replace(|c: char| c == ':' || c.is_control(), "_")))
+    }
+
+    /// A statistic's whole dotted name: `cluster.cache.upstream_cx_total`.
+    pub fn dotted(&self, name: &str) -> String {
+        self.parts().map_or_else(|| name.to_owned(), |(head, whom)| format!("{head}.{whom}.{name}"))
+    }
+}
+
 /// In which unit a distribution of microseconds is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -28,6 +48,16 @@ pub enum Unit {
     Micros,
     /// Milliseconds.
     Millis,
+}
+
+impl Unit {
+    /// How many microseconds it is.
+    pub fn micros(self) -> f64 {
+        match self {
+            Unit::Micros => 1.0,
+            Unit::Millis => 1000.0,
+        }
+    }
 }
 
 /// One counter or gauge.
@@ -56,6 +86,13 @@ pub struct Distribution {
     pub snapshot: Snapshot,
 }
 
+impl Distribution {
+    /// [`Snapshot::quantile`] in the unit in which it is shown.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        Some(self.snapshot.quantile(q)? / self.unit.micros())
+    }
+}
+
 type Key = (Scope, Cow<'static, str>);
 
 /// Every counter, gauge and histogram of the process, summed over the workers.
@@ -70,6 +107,15 @@ impl Totals {
     pub fn add(&mut self, sample: Sample) {
         let Sample { scope, name, kind, value } = sample;
         self.samples.entry((scope, name)).or_insert((kind, 0)).1 += value;
+    }
+
+    /// Keeps those whose dotted name is wanted; with `used_only` no counter or gauge that is zero and no histogram
+    /// without a value. (Envoy keeps what was ever written, even if a gauge has come back to zero.)
+    pub fn select(&mut self, used_only: bool, wanted: impl Fn(&str) -> bool) {
+        self.samples.retain(|(scope, name), (_, value)| !(used_only && *value == 0) && wanted(&scope.dotted(name)));
+        self.distributions.retain(|(scope, name), (_, snapshot)| {
+            !(used_only && snapshot.count() == 0) && wanted(&scope.dotted(name))
+        });
     }
 
     /// The counters and gauges, by scope and name.
@@ -106,7 +152,7 @@ impl Totals {
         let scope = Scope::Cluster(name.to_owned());
         set.each(|name, kind, value| self.sum(&scope, name, kind, value));
         let pool = "redis_cluster.upstream_commands";
-        self.merge(&scope, format!("{pool}.upstream_rq_time"), Unit::Millis, &set.upstream_rq_time);
+        self.merge(&scope, format!("{pool}.upstream_rq_time"), Unit::Micros, &set.upstream_rq_time);
         for (command, stats) in set.commands.used() {
             stats.each(|name, kind, value| self.sum(&scope, format!("{pool}.{command}.{name}"), kind, value));
             self.merge(&scope, format!("{pool}.{command}.latency"), Unit::Micros, &stats.latency);
@@ -154,3 +200,6 @@ impl NodeTotals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,9 @@
-//! One request and where its arguments lie.
+//! One request: where it ends, and where its arguments lie.
+
+mod inline;
+mod scan;
+
+pub use scan::{Scan, Step};
 
 /// Where one argument lies in the bytes of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

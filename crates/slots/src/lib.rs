@@ -4,14 +4,17 @@
 //! and a [`ring`] or a [`maglev`] table of its [`Host`]s.
 
 mod crc16;
+pub mod described;
 pub mod maglev;
 pub mod murmur;
+pub mod parse;
 mod placement;
 pub mod ring;
 pub mod slot;
 pub mod topology;
 pub mod view;
 
+pub use described::Described;
 pub use slot::Slot;
 pub use topology::{Node, NodeIndex, Part, Range, Shard, ShardIndex, Topology};
 pub use view::{Host, View};

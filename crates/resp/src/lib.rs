@@ -29,3 +29,7 @@ pub mod write;
 pub use limits::Limits;
 pub use malformed::Malformed;
 pub use request::{Arg, Request};
+
+/// What holds for all bytes, however they are cut.
+#[cfg(test)]
+mod properties;

@@ -1,7 +1,7 @@
 /// How much of anything is accepted, from a client or from a node, before it is called [`crate::Malformed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of an inline request's line, and of a header line (`*3`, `$5`) whose end is not in sight. Redis:
+    /// Bytes of an inline request's line before its LF, and of a header line (`*3`, `$5`) before its CR. Redis:
     /// `PROTO_INLINE_MAX_SIZE`, 64 KiB.
     pub inline: usize,
     /// Arguments of one request, the name included. Redis took 1 Mi up to 6.2, `INT_MAX` since.

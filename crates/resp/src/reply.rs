@@ -61,8 +61,7 @@ impl Scan {
         self.left = self.left.max(usize::from(self.at == 0));
         while self.left > 0 {
             let Some(head) = head::read(bytes, self.at, &mut self.seen, limits)? else {
-                // No element is shorter than `_` and CRLF.
-                self.needed = self.at.saturating_add(3).max(bytes.len() + 1);
+                self.needed = bytes.len() + 1;
                 return Ok(None);
             };
             match head {

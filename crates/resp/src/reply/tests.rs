@@ -170,7 +170,7 @@ fn needed_knows_the_length_of_a_bulk() {
     assert_eq!(scan.next(b"*2\r\n$5\r\nab", &Limits::DEFAULT), Ok(None));
     assert_eq!(scan.needed(), 8 + 7);
     assert_eq!(scan.next(b"*2\r\n$5\r\nabcde\r\n", &Limits::DEFAULT), Ok(None));
-    assert_eq!(scan.needed(), 15 + 3);
+    assert_eq!(scan.needed(), 15 + 1);
 }
 
 #[test]

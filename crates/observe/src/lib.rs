@@ -27,4 +27,4 @@ pub use filter::{CommandStats, FilterStats};
 pub use histogram::{BOUNDS, Histogram, Snapshot};
 pub use listener::{ListenerStats, TcpStats};
 pub use registry::Registry;
-pub use totals::{Distribution, NodeTotals, Sample, Scope, Totals, Unit};
+pub use totals::{Distribution, NodeTotals, NodeValues, Sample, Scope, Totals, Unit};

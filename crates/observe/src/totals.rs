@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::{ClusterStats, FilterStats, Histogram, Kind, ListenerStats, Snapshot, TcpStats};
+use crate::{ClusterStats, FilterStats, Histogram, Kind, ListenerStats, NodeStats, Snapshot, TcpStats};
 
 /// Whom a statistic is about: the part of its name that Prometheus shows as a label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,26 +179,32 @@ impl Totals {
     }
 }
 
-/// The counters and gauges of a cluster's nodes, by address and name (`cx_active`, `rq_total`, …).
+/// The counters and gauges of one node, by name in alphabetical order: `cx_active`, `rq_total`, …
+pub type NodeValues = BTreeMap<&'static str, (Kind, u64)>;
+
+/// The counters and gauges of a cluster's nodes.
 #[derive(Debug, Default)]
-pub struct NodeTotals(BTreeMap<SocketAddr, BTreeMap<&'static str, u64>>);
+pub struct NodeTotals(BTreeMap<SocketAddr, NodeValues>);
 
 impl NodeTotals {
-    /// What is known of one node, by name in alphabetical order; all zero if nobody has connected to it.
-    pub fn of(&self, address: SocketAddr) -> BTreeMap<&'static str, u64> {
+    /// What is known of one node; all zero if nobody has connected to it.
+    pub fn of(&self, address: SocketAddr) -> NodeValues {
         self.0.get(&address).cloned().unwrap_or_else(|| {
-            let mut zeros = BTreeMap::new();
-            crate::NodeStats::default().each(|name, _, value| *zeros.entry(name).or_default() += value);
+            let mut zeros = NodeValues::new();
+            add_node(&mut zeros, &NodeStats::default());
             zeros
         })
     }
 
     pub(crate) fn add(&mut self, set: &ClusterStats) {
         for (address, stats) in set.nodes() {
-            let values = self.0.entry(address).or_default();
-            stats.each(|name, _, value| *values.entry(name).or_default() += value);
+            add_node(self.0.entry(address).or_default(), &stats);
         }
     }
+}
+
+fn add_node(values: &mut NodeValues, stats: &NodeStats) {
+    stats.each(|name, kind, value| values.entry(name).or_insert((kind, 0)).1 += value);
 }
 
 #[cfg(test)]

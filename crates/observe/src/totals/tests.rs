@@ -98,10 +98,10 @@ fn nodes_are_summed_over_workers_and_zero_if_unknown() {
         registry.cluster(worker, "other").node(address).cx_active.add(5);
     }
     let nodes = registry.nodes("c");
-    assert_eq!(nodes.of(address)["cx_active"], 2);
+    assert_eq!(nodes.of(address)["cx_active"], (Kind::Gauge, 2));
     let unknown = nodes.of((Ipv4Addr::LOCALHOST, 7001).into());
     assert_eq!(unknown.keys().copied().collect::<Vec<_>>(), nodes.of(address).into_keys().collect::<Vec<_>>());
-    assert!(unknown.values().all(|value| *value == 0));
+    assert!(unknown.values().all(|(_, value)| *value == 0));
 }
 
 #[test]

@@ -7,13 +7,15 @@
 //!
 //! Field meanings follow Envoy's v3 API; each type names the Envoy message it stands for.
 
-pub mod proxy;
-pub mod listener;
-pub mod redis;
 pub mod cluster;
+pub mod listener;
+pub mod proxy;
+pub mod redis;
 pub mod secret;
 
-pub use cluster::{Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials, RedisCluster, Upstream};
+pub use cluster::{
+    Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials, RedisCluster, Upstream,
+};
 pub use listener::{Filter, Listener, TcpProxy};
 pub use proxy::{Admin, Node, Proxy};
 pub use redis::{

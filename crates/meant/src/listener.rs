@@ -20,6 +20,7 @@ pub struct Listener {
 
 /// The terminal filter of a chain, chosen by its `typed_config` type URL.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one a listener
 pub enum Filter {
     /// Redis commands are understood.
     Redis(RedisProxy),

@@ -1,0 +1,316 @@
+//! The engine's picture of a cluster: its nodes, its shards, who owns what, and which connections there are.
+//!
+//! A view from the control side replaces shards and owners whole; MOVED mends a single owner at once. Nodes keep their
+//! place (and their connections) across views, by address.
+
+use crate::forward::Errand;
+use crate::random::Random;
+use crate::session::NONE;
+use crate::time::Time;
+use crate::upstream::Spot;
+use meant::{Balance, Discovery, ReadPolicy};
+use observe::{ClusterStats, NodeStats};
+use rustc_hash::FxHashMap;
+use slots::maglev::Maglev;
+use slots::ring::Ring;
+use slots::{Host, Slot, Topology, View};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// One cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) meant: Arc<meant::Cluster>,
+    pub(crate) stats: Arc<ClusterStats>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) by_address: FxHashMap<SocketAddr, u16>,
+    pub(crate) shards: Vec<Shard>,
+    placement: Placement,
+    /// Requests that wait for the first view.
+    pub(crate) parked: VecDeque<(Errand, Vec<u8>)>,
+    pub(crate) parked_bytes: usize,
+    turn: usize,
+}
+
+/// One server process.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    pub(crate) names: Vec<String>,
+    /// In the latest view; else only a redirect named it.
+    pub(crate) listed: bool,
+    /// The shared connection of each role, or [`NONE`].
+    pub(crate) upstreams: [u32; 2],
+    pub(crate) failures: u32,
+    /// Left alone until then.
+    pub(crate) retry_at: Time,
+    /// What the last failure was, for the client who asks meanwhile.
+    pub(crate) problem: String,
+    /// Connections that may be opened now (`connection_rate_limit`), and when that was counted.
+    pub(crate) allowance: f64,
+    pub(crate) counted: Time,
+    pub(crate) stats: Arc<NodeStats>,
+}
+
+/// A primary and its replicas, by index of node.
+#[derive(Clone, Debug)]
+pub(crate) struct Shard {
+    pub(crate) primary: u16,
+    pub(crate) replicas: Vec<u16>,
+    /// Its lowest slot when the view was made: what SCAN's cursor names it by.
+    pub(crate) first_slot: u16,
+    /// Made by a MOVED: its replicas are not known before the next view, so its primary serves every read.
+    pub(crate) provisional: bool,
+}
+
+/// How a spot finds its shard.
+#[derive(Debug)]
+enum Placement {
+    /// No view yet.
+    Unknown,
+    /// Owner by slot; [`NOBODY`] where there is none.
+    Slots(Box<[u16]>),
+    Ring(Ring),
+    Maglev(Maglev),
+    RoundRobin,
+    Random,
+}
+
+const NOBODY: u16 = u16::MAX;
+
+impl Node {
+    pub(crate) fn healthy(&self, now: Time) -> bool {
+        self.retry_at <= now
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(meant: Arc<meant::Cluster>, stats: Arc<ClusterStats>) -> Self {
+        Self {
+            meant,
+            stats,
+            nodes: Vec::new(),
+            by_address: FxHashMap::default(),
+            shards: Vec::new(),
+            placement: Placement::Unknown,
+            parked: VecDeque::new(),
+            parked_bytes: 0,
+            turn: 0,
+        }
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self.placement, Placement::Unknown)
+    }
+
+    /// Whether it is a Redis Cluster, with slots and replicas.
+    pub(crate) fn has_slots(&self) -> bool {
+        matches!(self.meant.discovery, Discovery::Redis(_))
+    }
+
+    /// Where `key` belongs; `tags` is whether hash tags count where there are no slots.
+    pub(crate) fn spot(&self, key: &[u8], tags: bool) -> Spot {
+        match self.meant.discovery {
+            Discovery::Redis(_) => Spot::Slot(Slot::of(key)),
+            Discovery::Static(balance) | Discovery::StrictDns(balance) | Discovery::LogicalDns(balance) => {
+                match balance {
+                    Balance::RingHash { .. } | Balance::Maglev { .. } if self.shards.len() != 1 => {
+                        Spot::Hash(slots::murmur::hash(if tags { slots::slot::tag(key) } else { key }))
+                    }
+                    _ => Spot::Any,
+                }
+            }
+        }
+    }
+
+    /// The shard that a spot falls to now.
+    pub(crate) fn shard_of(&mut self, spot: Spot, random: &mut Random) -> Option<u16> {
+        match (spot, &self.placement) {
+            (Spot::Slot(slot), Placement::Slots(owners)) => Some(owners[slot.index()]).filter(|owner| *owner != NOBODY),
+            (Spot::Shard(shard), _) => (usize::from(shard) < self.shards.len()).then_some(shard),
+            (Spot::Hash(hash), Placement::Ring(ring)) => ring.choose(hash).map(|i| i as u16),
+            (Spot::Hash(hash), Placement::Maglev(maglev)) => maglev.choose(hash).map(|i| i as u16),
+            (_, Placement::RoundRobin) => {
+                self.turn = self.turn.wrapping_add(1);
+                self.turn.checked_rem(self.shards.len()).map(|i| i as u16)
+            }
+            _ => (!self.shards.is_empty()).then(|| random.below(self.shards.len() as u32) as u16),
+        }
+    }
+
+    /// The member of `shard` that `policy` chooses, not `avoid` if there is another.
+    pub(crate) fn member(
+        &self,
+        shard: u16,
+        policy: ReadPolicy,
+        avoid: Option<u16>,
+        now: Time,
+        random: &mut Random,
+    ) -> Option<u16> {
+        let shard = &self.shards[usize::from(shard)];
+        let good = |node: u16| self.nodes[usize::from(node)].healthy(now) && avoid != Some(node);
+        match policy {
+            ReadPolicy::Primary => Some(shard.primary),
+            ReadPolicy::PreferPrimary if good(shard.primary) => Some(shard.primary),
+            ReadPolicy::PreferPrimary | ReadPolicy::Any => {
+                shard.draw(true, random, good).or_else(|| shard.draw(true, random, |_| true))
+            }
+            ReadPolicy::Replica if shard.provisional => Some(shard.primary),
+            ReadPolicy::Replica => shard.draw(false, random, good).or_else(|| shard.draw(false, random, |_| true)),
+            ReadPolicy::PreferReplica => shard
+                .draw(false, random, good)
+                .or_else(|| shard.draw(true, random, good))
+                .or_else(|| shard.draw(true, random, |_| true)),
+        }
+    }
+
+    /// Takes a view in. Whether nodes were dropped from it that still have connections.
+    pub(crate) fn apply(&mut self, view: &View) {
+        for node in &mut self.nodes {
+            node.listed = false;
+        }
+        match view {
+            View::Slots(topology) => self.apply_slots(topology),
+            View::Hosts(hosts) => self.apply_hosts(hosts),
+        }
+    }
+
+    fn apply_slots(&mut self, topology: &Topology) {
+        let index: Vec<u16> = topology.nodes().iter().map(|node| self.list(node.address, node.names.clone())).collect();
+        let place = |node: slots::NodeIndex| index[usize::from(node.0)];
+        self.shards = topology
+            .shards()
+            .iter()
+            .map(|shard| Shard {
+                primary: place(shard.primary),
+                replicas: shard.replicas.iter().map(|replica| place(*replica)).collect(),
+                first_slot: 0,
+                provisional: false,
+            })
+            .collect();
+        let mut owners = vec![NOBODY; Slot::COUNT].into_boxed_slice();
+        for slot in (0..Slot::COUNT as u16).rev().filter_map(Slot::new) {
+            if let Some(owner) = topology.owner(slot) {
+                owners[slot.index()] = owner.0;
+                self.shards[usize::from(owner.0)].first_slot = slot.index() as u16;
+            }
+        }
+        self.placement = Placement::Slots(owners);
+    }
+
+    fn apply_hosts(&mut self, hosts: &[Host]) {
+        let list = |(i, host): (usize, &Host)| Shard {
+            primary: self.list(host.address, host.name.iter().cloned().collect()),
+            replicas: Vec::new(),
+            first_slot: i as u16,
+            provisional: false,
+        };
+        self.shards = hosts.iter().enumerate().map(list).collect();
+        self.placement = match self.balance() {
+            Balance::RingHash { minimum, maximum, murmur, by_hostname } => {
+                Placement::Ring(Ring::new(hosts, minimum, maximum, murmur, by_hostname))
+            }
+            Balance::Maglev { table, by_hostname } => Placement::Maglev(Maglev::new(hosts, table, by_hostname)),
+            Balance::RoundRobin => Placement::RoundRobin,
+            Balance::LeastRequest | Balance::Random => Placement::Random,
+        };
+    }
+
+    fn balance(&self) -> Balance {
+        match self.meant.discovery {
+            Discovery::Redis(_) => Balance::Random,
+            Discovery::Static(balance) | Discovery::StrictDns(balance) | Discovery::LogicalDns(balance) => balance,
+        }
+    }
+
+    /// The index of the node at `address`, which the latest view names.
+    fn list(&mut self, address: SocketAddr, names: Vec<String>) -> u16 {
+        let index = self.node_at(address);
+        let node = &mut self.nodes[usize::from(index)];
+        node.listed = true;
+        node.names = names;
+        index
+    }
+
+    /// The index of the node at `address`, known or new.
+    pub(crate) fn node_at(&mut self, address: SocketAddr) -> u16 {
+        if let Some(index) = self.by_address.get(&address) {
+            return *index;
+        }
+        let node = Node {
+            address,
+            names: Vec::new(),
+            listed: false,
+            upstreams: [NONE; 2],
+            failures: 0,
+            retry_at: Time(0),
+            problem: String::new(),
+            allowance: f64::INFINITY,
+            counted: Time(0),
+            stats: self.stats.node(address),
+        };
+        let idle = |node: &Node| !node.listed && node.upstreams == [NONE; 2];
+        let unused = |index: usize| !self.shards.iter().any(|shard| shard.holds(index as u16));
+        let vacant = (0..self.nodes.len()).find(|i| idle(&self.nodes[*i]) && unused(*i) && self.nodes.len() > 512);
+        let index = vacant.unwrap_or(self.nodes.len());
+        match self.nodes.get_mut(index) {
+            Some(old) => {
+                self.by_address.remove(&old.address);
+                *old = node;
+            }
+            None => self.nodes.push(node),
+        }
+        self.by_address.insert(address, index as u16);
+        index as u16
+    }
+
+    /// MOVED: `slot` belongs to the primary at `node` from now on.
+    pub(crate) fn mend(&mut self, slot: Slot, node: u16) {
+        let Placement::Slots(owners) = &mut self.placement else { return };
+        let known = self.shards.iter().position(|shard| shard.primary == node);
+        let shard = known.unwrap_or_else(|| {
+            let replicas = self.shards.iter().find_map(|shard| shard.others(node)).unwrap_or_default();
+            let provisional = replicas.is_empty();
+            self.shards.push(Shard { primary: node, replicas, first_slot: slot.index() as u16, provisional });
+            self.shards.len() - 1
+        });
+        owners[slot.index()] = shard as u16;
+    }
+
+    /// Whether a shard owns anything; every member does, where there are no slots.
+    pub(crate) fn owns(&self, shard: u16) -> bool {
+        match &self.placement {
+            Placement::Slots(owners) => owners.contains(&shard),
+            _ => true,
+        }
+    }
+
+    /// Nodes that only a redirect named and that have a connection.
+    pub(crate) fn unknown_connections(&self) -> usize {
+        self.nodes.iter().filter(|node| !node.listed && node.upstreams != [NONE; 2]).count()
+    }
+}
+
+impl Shard {
+    /// The other members, if `node` is one of the replicas: what remains after it was promoted.
+    fn others(&self, node: u16) -> Option<Vec<u16>> {
+        let rest = || self.replicas.iter().copied().filter(|replica| *replica != node);
+        self.replicas.contains(&node).then(|| rest().chain([self.primary]).collect())
+    }
+
+    fn holds(&self, node: u16) -> bool {
+        self.primary == node || self.replicas.contains(&node)
+    }
+
+    /// A random one of the replicas (and the primary, where it counts) that are `good`.
+    fn draw(&self, with_primary: bool, random: &mut Random, good: impl Fn(u16) -> bool) -> Option<u16> {
+        let members = || with_primary.then_some(self.primary).into_iter().chain(self.replicas.iter().copied());
+        let count = members().filter(|node| good(*node)).count();
+        match count {
+            0 => None,
+            1 => members().find(|node| good(*node)),
+            _ => members().filter(|node| good(*node)).nth(random.below(count as u32) as usize),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The last station: replies come in from a node, find their place, and leave in the order the commands came.
+
+use crate::engine::{Decision, Engine, SessionId, UpstreamId};
+use crate::failure::{Closed, Failure};
+use crate::session::{NONE, Phase, Ticket};
+use crate::time::Time;
+use crate::timer::Timer;
+use crate::upstream::{InFlight, Kind, Upstream};
+
+impl Engine {
+    /// Bytes that a node sent.
+    pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
+        let Some(upstream) = self.upstreams.get_mut(id.0 as usize).filter(|upstream| !upstream.gone) else { return };
+        upstream.last_read = self.now;
+        if upstream.input.is_empty() {
+            let consumed = self.cut_replies(id, bytes);
+            self.keep_reply_bytes(id, bytes.get(consumed..).unwrap_or_default());
+            return;
+        }
+        upstream.input.extend(bytes);
+        if upstream.input.len() >= upstream.needed {
+            let mut input = std::mem::take(&mut upstream.input);
+            let consumed = self.cut_replies(id, input.data());
+            input.consume(consumed);
+            self.pool.reclaim(&mut input);
+            self.upstreams[id.0 as usize].input = input;
+        }
+    }
+
+    fn keep_reply_bytes(&mut self, id: UpstreamId, rest: &[u8]) {
+        let upstream = &mut self.upstreams[id.0 as usize];
+        if !rest.is_empty() && !upstream.gone {
+            self.pool.extend(&mut upstream.input, rest);
+        }
+    }
+
+    /// Cuts replies off the front of `bytes`; how many bytes are done with.
+    fn cut_replies(&mut self, id: UpstreamId, bytes: &[u8]) -> usize {
+        let mut scan = std::mem::take(&mut self.upstreams[id.0 as usize].scan);
+        let mut at = 0;
+        while at < bytes.len() {
+            match scan.next(&bytes[at..], &self.limits.frames) {
+                Ok(Some(len)) => {
+                    self.reply(id, &bytes[at..at + len]);
+                    at += len;
+                    if self.upstreams[id.0 as usize].gone {
+                        return bytes.len();
+                    }
+                }
+                Ok(None) => break,
+                Err(malformed) => {
+                    self.clusters[self.upstreams[id.0 as usize].cluster.index()].stats.upstream_cx_protocol_error.inc();
+                    self.lose(id, &Closed::Malformed(malformed.to_string()));
+                    return bytes.len();
+                }
+            }
+        }
+        let upstream = &mut self.upstreams[id.0 as usize];
+        upstream.needed = scan.needed();
+        upstream.scan = scan;
+        at
+    }
+
+    /// One whole reply.
+    fn reply(&mut self, id: UpstreamId, reply: &[u8]) {
+        if resp::reply::is_push(reply) {
+            return;
+        }
+        let upstream = &mut self.upstreams[id.0 as usize];
+        let Some(entry) = upstream.line.pop_front() else {
+            return self.lose(id, &Closed::Malformed("a reply that nobody asked for".into()));
+        };
+        if reply.first() == Some(&b'-') && self.turned_away(id, &entry, reply) {
+            return;
+        }
+        let upstream = &mut self.upstreams[id.0 as usize];
+        upstream.answered(entry.len);
+        if upstream.retiring && upstream.line.is_empty() {
+            self.lose(id, &Closed::Retired);
+        }
+        if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
+            self.count_reply(id, &entry, reply.first() != Some(&b'-'));
+            self.deliver(entry.ticket, reply, true);
+        }
+    }
+
+    pub(crate) fn count_reply(&self, id: UpstreamId, entry: &InFlight, success: bool) {
+        let upstream: &Upstream = &self.upstreams[id.0 as usize];
+        let stats = &self.clusters[upstream.cluster.index()].stats;
+        let elapsed = self.now.since(entry.queued);
+        stats.upstream_rq_time.record(elapsed);
+        stats.upstream_rq_active.sub(1);
+        upstream.stats.rq_active.sub(1);
+        if self.filters[entry.filter.index()].settings.enable_command_stats {
+            let command = stats.command(entry.command);
+            command.total.inc();
+            if success {
+                command.success.inc()
+            } else {
+                command.failure.inc()
+            }
+            command.latency.record(elapsed);
+        }
+    }
+
+    /// Brings a reply to whoever waits for it, if anybody still does.
+    pub(crate) fn deliver(&mut self, ticket: Ticket, reply: &[u8], success: bool) {
+        if ticket.is_nobody() {
+            return;
+        }
+        let Some((index, place)) = self.places.holder(ticket) else { return };
+        if place.ready {
+            return;
+        }
+        if ticket.part != NONE {
+            return self.gather(ticket, reply, success);
+        }
+        if place.delay > 0 {
+            return self.hold_back(index, ticket, reply, success);
+        }
+        self.settle(index, reply, success);
+    }
+
+    /// The place has its reply: out with it, if it is its turn.
+    pub(crate) fn settle(&mut self, index: u32, reply: &[u8], success: bool) {
+        self.count_settled(index, success);
+        let place = self.places.at(index);
+        let id = SessionId(place.session);
+        let session = &mut self.sessions[place.session as usize];
+        if session.head != index {
+            place.ready = true;
+            place.reply = self.pool.take();
+            place.reply.extend_from_slice(reply);
+            session.held += reply.len();
+            return self.bound_unread(id);
+        }
+        self.pool.extend(&mut session.output, reply);
+        self.places.pop(session);
+        self.let_out(id);
+    }
+
+    fn count_settled(&mut self, index: u32, success: bool) {
+        let place = self.places.at(index);
+        let stats = &self.filters[self.sessions[place.session as usize].filter.index()].stats;
+        stats.downstream_rq_active.sub(1);
+        let command = stats.command(place.command);
+        if success {
+            command.success.inc()
+        } else {
+            command.error.inc()
+        }
+        command.latency.record(self.now.since(place.started));
+    }
+
+    /// Lets out all that is ready at the head of a client's line.
+    fn let_out(&mut self, id: SessionId) {
+        let session = &mut self.sessions[id.0 as usize];
+        while session.head != NONE && self.places.at(session.head).ready {
+            let reply = self.places.pop(session);
+            session.held -= reply.len();
+            self.pool.extend(&mut session.output, &reply);
+            self.pool.give(reply);
+        }
+        self.touch(id);
+        self.bound_unread(id);
+    }
+
+    /// Notes that a client has output.
+    pub(crate) fn touch(&mut self, id: SessionId) {
+        let session = &mut self.sessions[id.0 as usize];
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty_sessions.push(id);
+        }
+    }
+
+    /// An injected delay: the reply waits, and all that comes after it on this client.
+    fn hold_back(&mut self, index: u32, ticket: Ticket, reply: &[u8], success: bool) {
+        let place = self.places.at(index);
+        let due = Time(self.now.0.saturating_add(std::mem::take(&mut place.delay)));
+        place.reply = self.pool.take();
+        place.reply.extend_from_slice(reply);
+        place.failed = !success;
+        self.timers.push(due, Timer::Release(ticket));
+    }
+
+    pub(crate) fn release(&mut self, ticket: Ticket) {
+        let Some((index, place)) = self.places.holder(ticket) else { return };
+        if place.ready {
+            return;
+        }
+        let reply = std::mem::take(&mut place.reply);
+        let success = !place.failed;
+        self.settle(index, &reply, success);
+        self.pool.give(reply);
+    }
+
+    /// A reply of the proxy's own, in its turn.
+    pub(crate) fn answer(&mut self, id: SessionId, reply: &[u8]) {
+        let session = &mut self.sessions[id.0 as usize];
+        if session.head == NONE {
+            self.pool.extend(&mut session.output, reply);
+        } else {
+            let ticket = self.places.push(id.0, session, command::Id(0), self.now);
+            if let Some((_, place)) = self.places.holder(ticket) {
+                place.ready = true;
+                place.reply = self.pool.take();
+                place.reply.extend_from_slice(reply);
+            }
+            session.held += reply.len();
+        }
+        self.touch(id);
+    }
+
+    /// A failure instead of a reply.
+    pub(crate) fn fail(&mut self, ticket: Ticket, failure: &Failure<'_>) {
+        if ticket.is_nobody() {
+            return;
+        }
+        let mut text = self.pool.take();
+        resp::write::error(&mut text, failure.text().as_bytes());
+        self.deliver(ticket, &text, false);
+        self.pool.give(text);
+    }
+
+    /// What is to be written to a client.
+    pub fn client_output(&self, id: SessionId) -> &[u8] {
+        self.sessions.get(id.0 as usize).map_or(&[], |session| session.output.data())
+    }
+
+    /// So many bytes of [`Engine::client_output`] were written.
+    pub fn client_wrote(&mut self, id: SessionId, n: usize) {
+        let Some(session) = self.sessions.get_mut(id.0 as usize) else { return };
+        self.filters[session.filter.index()].stats.downstream_cx_tx_bytes_total.add(n as u64);
+        session.output.consume(n);
+        self.pool.reclaim(&mut session.output);
+        if session.phase == Phase::Leaving {
+            self.leave_if_done(id);
+        } else if session.paused {
+            self.resume(id);
+        }
+    }
+
+    /// A client that sends requests but reads no replies ends here, before memory does.
+    fn bound_unread(&mut self, id: SessionId) {
+        let session = &self.sessions[id.0 as usize];
+        if session.output.len() + session.held > self.limits.unread && session.waiting > 0 {
+            self.decisions.push(Decision::CloseClient(id));
+            self.client_closed(id);
+        }
+    }
+
+    /// Closes a client that is leaving, once nothing is owed to it.
+    pub(crate) fn leave_if_done(&mut self, id: SessionId) {
+        let session = &self.sessions[id.0 as usize];
+        if session.phase == Phase::Leaving && session.head == NONE && session.output.is_empty() {
+            self.decisions.push(Decision::CloseClient(id));
+            self.client_closed(id);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Station 5: which shard, and which member of it.
+
+use crate::cluster::Cluster;
+use crate::engine::{Decision, Engine, Report};
+use crate::failure::Failure;
+use crate::forward::Errand;
+use crate::upstream::{Role, Spot};
+use meant::ReadPolicy;
+
+/// Where a request goes.
+pub(crate) struct Target {
+    pub(crate) node: u16,
+    pub(crate) role: Role,
+}
+
+impl Engine {
+    /// The node that takes `errand` now; the failure to report if none does.
+    pub(crate) fn target(&mut self, errand: &Errand) -> Result<Target, Failure<'static>> {
+        let cluster = &mut self.clusters[errand.cluster.index()];
+        let Some(shard) = cluster.shard_of(errand.spot, &mut self.random) else {
+            self.decisions.push(Decision::Report(errand.cluster, Report::Unknown));
+            return Err(nobody(errand.spot));
+        };
+        let policy = match errand.read && cluster.has_slots() {
+            true => self.filters[errand.filter.index()].settings.read_policy,
+            false => ReadPolicy::Primary,
+        };
+        let node = cluster.member(shard, policy, errand.avoid, self.now, &mut self.random);
+        node.map(|node| Target { node, role: role(cluster, shard, node) }).ok_or(Failure::NoMember(""))
+    }
+}
+
+fn nobody(spot: Spot) -> Failure<'static> {
+    match spot {
+        Spot::Slot(slot) => Failure::NoOwner(slot.index() as u16),
+        _ => Failure::NoMembers(""),
+    }
+}
+
+fn role(cluster: &Cluster, shard: u16, node: u16) -> Role {
+    if cluster.shards[usize::from(shard)].primary == node { Role::Primary } else { Role::Replica }
+}

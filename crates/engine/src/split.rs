@@ -1,0 +1,278 @@
+//! Station 4, second half: requests that concern more than one shard are cut into fragments.
+//!
+//! Redis Cluster refuses a command whose keys lie in different slots even where one node owns them all (CROSSSLOT). So a
+//! fragment is the keys of one slot, and all fragments for a node leave in one write. Where there are no slots, a
+//! fragment is all the keys of a node.
+
+use crate::engine::{ClusterId, Engine, FilterId, SessionId};
+use crate::failure::Failure;
+use crate::join::{Gather, Part, Way};
+use crate::random::Random;
+use crate::route::Leg;
+use crate::session::Ticket;
+use crate::upstream::Spot;
+use command::join::cursor;
+use command::{Effect, Join};
+use resp::Request;
+use slots::Slot;
+
+/// One key of a request that is being cut up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Piece {
+    /// Index of the route, or [`NO_ROUTE`].
+    route: usize,
+    spot: Spot,
+    /// Index of the key's argument.
+    argument: u32,
+}
+
+/// Room for the cutting of one request, used again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Cutting {
+    pieces: Vec<Piece>,
+}
+
+const NO_ROUTE: usize = usize::MAX;
+
+impl Engine {
+    /// A request whose arguments are keys (`step` 1) or keys and values (`step` 2): one fragment per slot.
+    pub(crate) fn route_by_key(&mut self, id: SessionId, command: command::Id, request: &Request<'_>, step: usize) {
+        if !(request.len() - 1).is_multiple_of(step) {
+            return self.wrong_arity(id, command::get(command).name);
+        }
+        let filter = self.sessions[id.0 as usize].filter;
+        let mut cutting = std::mem::take(&mut self.cutting);
+        cutting.pieces.clear();
+        let read = command::get(command).effect == Effect::Read;
+        for argument in (1..request.len()).step_by(step) {
+            let key = request.get(argument).unwrap_or_default();
+            let route = self.filters[filter.index()].find(key).unwrap_or(NO_ROUTE);
+            let spot = self.spot_on_route(filter, route, read, key);
+            cutting.pieces.push(Piece { route, spot, argument: argument as u32 });
+        }
+        if let Some(ticket) = self.admit(id, command) {
+            let leg = Leg { ticket, filter, route: cutting.pieces[0].route, command, read };
+            self.send_pieces(leg, request, step, &mut cutting.pieces);
+        }
+        self.cutting = cutting;
+    }
+
+    fn spot_on_route(&mut self, filter: FilterId, route: usize, read: bool, key: &[u8]) -> Spot {
+        if route == NO_ROUTE {
+            return Spot::Any;
+        }
+        let compiled = &self.filters[filter.index()].routes[route];
+        let cluster = match &compiled.read_cluster {
+            Some((cluster, _)) if read => *cluster,
+            _ => compiled.cluster,
+        };
+        let Some(cluster) = cluster else { return Spot::Any };
+        if !compiled.rewrites() {
+            return self.settled_spot(filter, cluster, key);
+        }
+        let mut renamed = self.pool.take();
+        self.filters[filter.index()].routes[route].rewrite(key, &mut renamed);
+        let spot = self.settled_spot(filter, cluster, &renamed);
+        self.pool.give(renamed);
+        spot
+    }
+
+    /// A key's spot; where there are no slots, the member it falls to, so that all keys of a member make one fragment.
+    fn settled_spot(&mut self, filter: FilterId, cluster: ClusterId, key: &[u8]) -> Spot {
+        match self.spot(filter, cluster, Some(key)) {
+            spot @ Spot::Hash(_) => {
+                let shard = self.clusters[cluster.index()].shard_of(spot, &mut self.random);
+                shard.map_or(spot, Spot::Shard)
+            }
+            spot => spot,
+        }
+    }
+
+    /// All keys at one spot of one route: the request goes as it came. Else one fragment a spot.
+    fn send_pieces(&mut self, leg: Leg, request: &Request<'_>, step: usize, pieces: &mut [Piece]) {
+        let first = pieces[0];
+        let together = pieces.iter().all(|piece| (piece.route, piece.spot) == (first.route, first.spot));
+        if together && first.route == NO_ROUTE {
+            return self.fail(leg.ticket, &Failure::NoRoute);
+        }
+        if together && !self.filters[leg.filter.index()].routes[first.route].rewrites() {
+            return self.take_to(leg, first.spot, request.get(1), request.bytes);
+        }
+        pieces.sort_unstable();
+        let row = command::get(leg.command);
+        let mut gather = Gather::new(row.join, Way::Keys, request.len());
+        for (part, group) in groups(pieces).enumerate() {
+            gather.parts.push(Part::of(group.len()));
+            for piece in group {
+                gather.order[(piece.argument as usize - 1) / step] = part as u32;
+            }
+        }
+        gather.order.truncate((request.len() - 1) / step);
+        self.attach(leg.ticket, gather);
+        let mut bytes = self.pool.take();
+        for (part, group) in groups(pieces).enumerate() {
+            let leg = Leg { ticket: leg.ticket.for_part(part as u32), route: group[0].route, ..leg };
+            if leg.route == NO_ROUTE {
+                self.fail(leg.ticket, &Failure::NoRoute);
+                continue;
+            }
+            bytes.clear();
+            self.write_fragment(leg, request, step, group, &mut bytes);
+            self.take_to(leg, group[0].spot, request.get(group[0].argument as usize), &bytes);
+        }
+        self.pool.give(bytes);
+    }
+
+    /// Like `take`, where the spot is known already.
+    fn take_to(&mut self, leg: Leg, spot: Spot, key: Option<&[u8]>, bytes: &[u8]) {
+        let Some(cluster) = self.cluster_of(leg) else { return };
+        self.send(leg, cluster, spot, bytes);
+        if self.filters[leg.filter.index()].routes[leg.route].mirrors.is_empty() {
+            return;
+        }
+        let mut renamed = self.pool.take();
+        self.filters[leg.filter.index()].routes[leg.route].rewrite(key.unwrap_or_default(), &mut renamed);
+        self.mirror(leg, Some(&renamed), bytes);
+        self.pool.give(renamed);
+    }
+
+    fn write_fragment(&mut self, leg: Leg, request: &Request<'_>, step: usize, group: &[Piece], out: &mut Vec<u8>) {
+        let mut renamed = self.pool.take();
+        let route = &self.filters[leg.filter.index()].routes[leg.route];
+        resp::write::array(out, 1 + group.len() * step);
+        resp::write::bulk(out, request.get(0).unwrap_or_default());
+        for piece in group {
+            let at = piece.argument as usize;
+            renamed.clear();
+            route.rewrite(request.get(at).unwrap_or_default(), &mut renamed);
+            resp::write::bulk(out, &renamed);
+            for value in at + 1..at + step {
+                resp::write::bulk(out, request.get(value).unwrap_or_default());
+            }
+        }
+        self.pool.give(renamed);
+    }
+
+    /// Lets the parts of a request meet again at its place.
+    fn attach(&mut self, ticket: Ticket, mut gather: Gather) {
+        gather.missing = gather.parts.len();
+        let index = self.gathers.insert(gather) as u32;
+        match self.places.holder(ticket) {
+            Some((_, place)) => place.gather = index,
+            None => drop(self.gathers.remove(index as usize)),
+        }
+    }
+
+    /// A request without a key goes along the route of the empty key; its leg and cluster.
+    fn keyless(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) -> Option<(Leg, ClusterId)> {
+        let filter = self.sessions[id.0 as usize].filter;
+        let ticket = self.admit(id, command)?;
+        let Some(route) = self.filters[filter.index()].find(b"") else {
+            self.fail(ticket, &Failure::NoRoute);
+            return None;
+        };
+        let read = command::effect_of(command, request) == Effect::Read;
+        let leg = Leg { ticket, filter, route, command, read };
+        let cluster = self.cluster_of(leg)?;
+        Some((leg, cluster))
+    }
+
+    /// A request that every shard gets.
+    pub(crate) fn route_everywhere(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        let Some(join) = command::join_of(command, request) else {
+            return self.answer(id, b"-ERR unsupported cluster scope command or invalid arguments\r\n");
+        };
+        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
+        let shards = self.clusters[cluster.index()].owning_shards();
+        if shards.is_empty() {
+            let spot = Spot::Any;
+            return self.send(leg, cluster, spot, request.bytes);
+        }
+        let mut gather = Gather::new(join, Way::Shards, 0);
+        gather.parts.resize_with(shards.len(), Part::default);
+        self.attach(leg.ticket, gather);
+        for (part, shard) in shards.into_iter().enumerate() {
+            let leg = Leg { ticket: leg.ticket.for_part(part as u32), ..leg };
+            self.send(leg, cluster, Spot::Shard(shard), request.bytes);
+        }
+        self.mirror_everywhere(leg, request.bytes);
+    }
+
+    /// A request that one shard gets, whichever.
+    pub(crate) fn route_anywhere(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
+        self.send(leg, cluster, Spot::Any, request.bytes);
+        self.mirror(leg, None, request.bytes);
+    }
+
+    /// `INFO.SHARD n [section]`: INFO of the n-th shard.
+    pub(crate) fn route_named(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        let number = request.get(1).and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| text.parse().ok());
+        let Some(number) = number else {
+            return self.answer(id, b"-ERR invalid shard_id - must be a numeric shard index\r\n");
+        };
+        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
+        let shards = self.clusters[cluster.index()].owning_shards();
+        let Some(shard) = shards.get::<usize>(number) else {
+            let text = format!("ERR shard_id {number} out of range (0-{})", shards.len().saturating_sub(1));
+            return self.fail(leg.ticket, &Failure::Said(&text));
+        };
+        let mut words: Vec<&[u8]> = vec![b"INFO"];
+        words.extend((2..request.len()).filter_map(|i| request.get(i)));
+        let mut bytes = self.pool.take();
+        resp::write::command(&mut bytes, &words);
+        self.send(leg, cluster, Spot::Shard(*shard), &bytes);
+        self.pool.give(bytes);
+    }
+
+    /// SCAN: one shard after the other. The cursor carries the node's own and the shard's lowest slot.
+    pub(crate) fn route_cursor(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        let text = request.get(1).and_then(|text| std::str::from_utf8(text).ok());
+        let Some(cursor) = text.and_then(|text| text.parse::<u64>().ok()) else {
+            return self.answer(id, b"-ERR invalid cursor\r\n");
+        };
+        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
+        let (node_cursor, slot) = cursor::unpack(cursor);
+        let Some(shard) = self.clusters[cluster.index()].shard_from(slot) else {
+            return self.send(leg, cluster, Spot::Any, request.bytes);
+        };
+        let mut gather = Gather::new(Join::Cursor, Way::Scan { cluster, shard }, 0);
+        gather.parts.push(Part::default());
+        self.attach(leg.ticket, gather);
+        let digits = node_cursor.to_string();
+        let words: Vec<&[u8]> =
+            (0..request.len()).filter_map(|i| if i == 1 { Some(digits.as_bytes()) } else { request.get(i) }).collect();
+        let mut bytes = self.pool.take();
+        resp::write::command(&mut bytes, &words);
+        self.send(Leg { ticket: leg.ticket.for_part(0), ..leg }, cluster, Spot::Shard(shard), &bytes);
+        self.pool.give(bytes);
+    }
+}
+
+/// Runs of pieces with the same route and spot.
+fn groups(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
+    pieces.chunk_by(|a, b| (a.route, a.spot) == (b.route, b.spot))
+}
+
+impl crate::cluster::Cluster {
+    /// The shards that own slots (all members, where there are no slots), ordered by their lowest slot.
+    pub(crate) fn owning_shards(&self) -> Vec<u16> {
+        let mut shards: Vec<u16> = (0..self.shards.len() as u16).filter(|shard| self.owns(*shard)).collect();
+        shards.sort_by_key(|shard| self.shards[usize::from(*shard)].first_slot);
+        shards
+    }
+
+    /// The shard that SCAN goes on with at `slot`: the one that began there, or owns it now.
+    fn shard_from(&mut self, slot: u16) -> Option<u16> {
+        let begins = |shard: &u16| self.shards[usize::from(*shard)].first_slot == slot;
+        let exact = self.owning_shards().into_iter().find(begins);
+        exact
+            .or_else(|| self.shard_of(Spot::Slot(Slot::new(slot)?), &mut Random::new(0)))
+            .or_else(|| self.shard_after(slot))
+    }
+
+    /// The next shard in SCAN's order.
+    pub(crate) fn shard_after(&self, slot: u16) -> Option<u16> {
+        self.owning_shards().into_iter().find(|shard| self.shards[usize::from(*shard)].first_slot > slot)
+    }
+}

@@ -3,6 +3,7 @@
 use crate::error::{Result, failed};
 use crate::{reaper, wait};
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -19,6 +20,23 @@ impl Process {
     pub fn start(command: &mut Command) -> Result<Self> {
         let child = reaper::spawn(command.stdin(Stdio::null()))?;
         Ok(Self { child, ended: None })
+    }
+
+    /// Runs `command` to its end and returns what it printed, both outputs together; an error if its status is not 0.
+    pub fn output(command: &mut Command, deadline: Duration) -> Result<String> {
+        // A file without a name: nothing to remove, and nobody has to read while the command writes.
+        let mut file = tempfile::tempfile()?;
+        let mut process = Self::start(command.stdout(file.try_clone()?).stderr(file.try_clone()?))?;
+        let status = process.wait(deadline);
+        let mut said = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_end(&mut said)?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        match status {
+            Ok(status) if status.success() => Ok(said),
+            Ok(status) => Err(failed(format!("{:?}: {status}\n{said}", command.get_program()))),
+            Err(error) => Err(error.during(&format!("{:?}", command.get_program())).with(&said)),
+        }
     }
 
     /// Its process id.

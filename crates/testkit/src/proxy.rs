@@ -25,6 +25,8 @@ const END: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Proxy {
     process: Process,
+    bin: PathBuf,
+    args: Vec<String>,
     folder: TempDir,
     listeners: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
@@ -66,23 +68,39 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Where the real Envoy lies: the environment variable `SLOTMESH_ENVOY`, which `scripts/envoy.sh` tells.
-    pub fn envoy_binary() -> Option<PathBuf> {
-        std::env::var_os("SLOTMESH_ENVOY").map(PathBuf::from).filter(|path| path.exists())
+    /// Where the real Envoy lies: the environment variable `SLOTMESH_ENVOY`, else what `scripts/envoy.sh` says,
+    /// which installs it the first time.
+    pub fn envoy_binary() -> Result<PathBuf> {
+        if let Some(path) = std::env::var_os("SLOTMESH_ENVOY") {
+            return Ok(path.into());
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/envoy.sh");
+        let said = Command::new(&script).output().map_err(|error| failed(format!("{}: {error}", script.display())))?;
+        if said.status.success() {
+            return Ok(PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+        }
+        Err(failed(format!("{}: {}", script.display(), String::from_utf8_lossy(&said.stderr))))
     }
 
     fn run(bin: &Path, args: &[&str], config: &str) -> Result<Self> {
         let folder = reaper::folder()?;
-        let file = folder.path().join("proxy.yaml");
-        let (text, listeners, admin) = fill_in(config)?;
-        fs::write(&file, text)?;
-        let file = file.display().to_string();
-        let log = File::create(folder.path().join("log"))?;
-        let args = args.iter().map(|arg| if *arg == "$FILE" { file.as_str() } else { arg });
-        let process = Process::start(Command::new(bin).args(args).stdout(log.try_clone()?).stderr(log))?;
-        let mut proxy = Self { process, folder, listeners, admin };
+        let (listeners, admin) = addresses(config)?;
+        write_config(folder.path(), config, &listeners, admin)?;
+        let file = folder.path().join("proxy.yaml").display().to_string();
+        let args = args.iter().map(|arg| if *arg == "$FILE" { file.clone() } else { (*arg).to_owned() }).collect();
+        let process = launch(bin, &args, folder.path())?;
+        let mut proxy = Self { process, bin: bin.to_owned(), args, folder, listeners, admin };
         proxy.wait_until_it_listens()?;
         Ok(proxy)
+    }
+
+    /// Ends it in order and starts it again with another configuration on the same ports, until it is ready.
+    pub fn restart(&mut self, config: &str) -> Result<()> {
+        self.term()?;
+        write_config(self.folder.path(), config, &self.listeners, self.admin)?;
+        self.process = launch(&self.bin, &self.args, self.folder.path())?;
+        self.wait_until_it_listens()?;
+        self.wait_ready()
     }
 
     /// Where `$LISTEN` is.
@@ -175,26 +193,37 @@ impl Drop for Proxy {
     }
 }
 
-/// Puts free ports in place of `$ADMIN`, `$LISTEN`, `$LISTEN2` … and returns where they are.
-fn fill_in(config: &str) -> Result<(String, Vec<SocketAddr>, Option<SocketAddr>)> {
-    let mut text = config.to_owned();
-    let mut listeners = Vec::new();
-    for n in (2..=9).rev() {
-        listeners.extend(put(&mut text, &format!("$LISTEN{n}"))?);
-    }
-    listeners.extend(put(&mut text, "$LISTEN")?);
-    listeners.reverse();
-    let admin = put(&mut text, "$ADMIN")?;
-    Ok((text, listeners, admin))
+fn launch(bin: &Path, args: &Vec<String>, folder: &Path) -> Result<Process> {
+    let log = File::options().create(true).append(true).open(folder.join("log"))?;
+    Process::start(Command::new(bin).args(args).stdout(log.try_clone()?).stderr(log))
 }
 
-fn put(text: &mut String, word: &str) -> Result<Option<SocketAddr>> {
-    if !text.contains(word) {
-        return Ok(None);
+/// The word for the listener `index`.
+fn word(index: usize) -> String {
+    if index == 0 { "$LISTEN".into() } else { format!("$LISTEN{}", index + 1) }
+}
+
+/// Free addresses for `$LISTEN`, `$LISTEN2` … and `$ADMIN`, as far as `config` has the words.
+fn addresses(config: &str) -> Result<(Vec<SocketAddr>, Option<SocketAddr>)> {
+    let free = || Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, ports::one()?)));
+    let count = (0..9).take_while(|index| config.contains(&word(*index))).count();
+    let listeners = (0..count).map(|_| free()).collect::<Result<_>>()?;
+    let admin = config.contains("$ADMIN").then(free).transpose()?;
+    Ok((listeners, admin))
+}
+
+/// `config` with ports in place of the words.
+fn fill_in(config: &str, listeners: &[SocketAddr], admin: Option<SocketAddr>) -> String {
+    let mut text = config.to_owned();
+    // The longer words first, as `$LISTEN` begins `$LISTEN2`.
+    for (index, address) in listeners.iter().enumerate().rev() {
+        text = text.replace(&word(index), &address.port().to_string());
     }
-    let port = ports::one()?;
-    *text = text.replace(word, &port.to_string());
-    Ok(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+    admin.map_or(text.clone(), |admin| text.replace("$ADMIN", &admin.port().to_string()))
+}
+
+fn write_config(folder: &Path, config: &str, listeners: &[SocketAddr], admin: Option<SocketAddr>) -> Result<()> {
+    Ok(fs::write(folder.join("proxy.yaml"), fill_in(config, listeners, admin))?)
 }
 
 #[cfg(test)]
@@ -203,7 +232,9 @@ mod tests {
 
     #[test]
     fn words_become_ports() {
-        let (text, listeners, admin) = fill_in("a: $LISTEN b: $LISTEN2 c: $ADMIN d: $LISTEN").unwrap();
+        let config = "a: $LISTEN b: $LISTEN2 c: $ADMIN d: $LISTEN";
+        let (listeners, admin) = addresses(config).unwrap();
+        let text = fill_in(config, &listeners, admin);
         let [one, two] = [listeners[0].port(), listeners[1].port()];
         assert_eq!(text, format!("a: {one} b: {two} c: {} d: {one}", admin.unwrap().port()));
     }

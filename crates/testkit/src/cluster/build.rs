@@ -4,8 +4,7 @@ use super::Cluster;
 use crate::error::{Result, failed};
 use crate::process::Process;
 use crate::server::{self, Server};
-use crate::{reaper, wait};
-use std::fs::{self, File};
+use crate::wait;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -88,19 +87,10 @@ fn start_all(template: &server::Builder, count: usize) -> Result<Vec<Server>> {
 }
 
 fn create_by_cli(cluster: &Cluster, replicas: usize) -> Result<String> {
-    let folder = reaper::folder()?;
-    let path = folder.path().join("creation");
-    let output = File::create(&path)?;
     let mut command = Command::new("redis-cli");
     command.args(["--cluster", "create"]).args(cluster.addresses());
     command.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
-    let mut process = Process::start(command.stdout(output.try_clone()?).stderr(output))?;
-    let status = process.wait(CREATION);
-    let said = fs::read_to_string(&path)?;
-    if status.as_ref().is_ok_and(|status| status.success()) {
-        return Ok(said);
-    }
-    Err(failed(format!("redis-cli --cluster create: {status:?}\n{said}")))
+    Process::output(&mut command, CREATION).map_err(|error| error.during("redis-cli --cluster create"))
 }
 
 /// Slots and epochs first, while the nodes do not know one another, then everybody meets everybody (gossip alone

@@ -54,8 +54,8 @@ stats! {
         retried: Counter = "redis_cluster.retried",
     }
     and {
-        /// From a request's first byte out to its reply's last byte in, in microseconds, and shown so: the real Envoy 1.40
-        /// does the same, although it documents milliseconds.
+        /// From a request's first byte out to its reply's last byte in, in microseconds, and shown so (seen on the
+        /// real Envoy 1.40).
         pub upstream_rq_time: Histogram,
         pub(crate) commands: ByCommand<UpstreamCommandStats>,
         nodes: Mutex<Nodes>,

@@ -202,3 +202,14 @@ fn a_giant_request_does_not_keep_its_memory() {
     assert!(matches!(scan.next(b"*1\r\n$4\r\nPING\r\n", &Limits::DEFAULT), Ok(Step::Whole { .. })));
     assert!(scan.args.capacity() <= KEEP);
 }
+
+#[test]
+fn the_same_memory_serves_request_after_request() {
+    let mut scan = Scan::default();
+    let mut lists = Vec::new();
+    for bytes in [&b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n"[..], b"SET a b\r\n"].repeat(100) {
+        let Ok(Step::Whole { request, .. }) = scan.next(bytes, &Limits::DEFAULT) else { panic!() };
+        lists.push(request.args.as_ptr());
+    }
+    assert!(lists.iter().all(|list| *list == lists[0]));
+}

@@ -20,6 +20,9 @@ pub enum BadKeys {
     /// The word STREAMS is missing, or what follows is not as many ids as keys.
     #[error("Unbalanced list of streams: for each stream key an ID or '$' must be specified.")]
     Unbalanced,
+    /// MIGRATE with both a key and KEYS.
+    #[error("When using MIGRATE KEYS option, the key argument must be set to the empty string")]
+    KeyAndKeys,
 }
 
 /// Where the keys of one request stand: one before the others, a run, one after.
@@ -29,7 +32,7 @@ struct Places {
     first: usize,
     end: usize,
     step: usize,
-    stored: Option<usize>,
+    stored: [Option<usize>; 2],
 }
 
 impl Command {
@@ -59,7 +62,7 @@ impl Command {
     pub fn for_each_key(&self, request: &Request, f: impl FnMut(usize)) -> Result<(), BadKeys> {
         let places = self.places(request)?;
         let run = (places.first..places.end).step_by(places.step.max(1));
-        places.destination.into_iter().chain(run).chain(places.stored).for_each(f);
+        places.destination.into_iter().chain(run).chain(places.stored.into_iter().flatten()).for_each(f);
         Ok(())
     }
 
@@ -74,9 +77,9 @@ impl Command {
             }
             Keys::CountedPairs { count, first } => counted(request, count.into(), first.into(), 2),
             Keys::Streams => streams(request),
-            Keys::Stored => Ok(Places { stored: sort_store(request), ..one }),
+            Keys::Stored => Ok(Places { stored: [sort_store(request), None], ..one }),
             Keys::NearStored => Ok(Places { stored: near_store(request), ..one }),
-            Keys::Migrated => Ok(migrated(request)),
+            Keys::Migrated => migrated(request),
         }
     }
 }
@@ -116,7 +119,7 @@ fn streams(request: &Request) -> Result<Places, BadKeys> {
         i += match word {
             _ if is(word, "streams") => return half(request, i + 1),
             _ if is(word, "noack") => 1,
-            _ if is(word, "block") || is(word, "count") || is(word, "claim") => 2,
+            _ if ["block", "count", "claim", "maxcount", "maxsize"].iter().any(|option| is(word, option)) => 2,
             _ if is(word, "group") => 3,
             _ => break,
         };
@@ -150,39 +153,48 @@ fn sort_store(request: &Request) -> Option<usize> {
     stored.filter(|&key| key < request.len())
 }
 
-/// Where GEORADIUS stores, the last STORE or STOREDIST winning. Its options begin at argument 5 or 6; a member may be
-/// named `store`.
-fn near_store(request: &Request) -> Option<usize> {
-    let mut stored = None;
+/// Where GEORADIUS stores: it uses the last of STORE and STOREDIST, but a server wants both keys in one slot. Its options
+/// begin at argument 5 or 6; a member may be named `store`.
+fn near_store(request: &Request) -> [Option<usize>; 2] {
+    let (mut store, mut distances) = (None, None);
     let mut i = 5;
     while let Some(word) = request.get(i) {
-        if (is(word, "store") || is(word, "storedist")) && i + 1 < request.len() {
-            i += 1;
-            stored = Some(i);
+        let target = match word {
+            _ if is(word, "store") => &mut store,
+            _ if is(word, "storedist") => &mut distances,
+            _ => {
+                i += 1;
+                continue;
+            }
+        };
+        if i + 1 < request.len() {
+            *target = Some(i + 1);
         }
-        i += 1;
+        i += 2;
     }
-    stored
+    if distances < store { [distances, store] } else { [store, distances] }
 }
 
-fn migrated(request: &Request) -> Places {
+fn migrated(request: &Request) -> Result<Places, BadKeys> {
     let one = Places { first: 3, end: request.len().min(4), step: 1, ..Places::default() };
     let mut i = 6;
     while let Some(word) = request.get(i) {
         i += match word {
             _ if is(word, "keys") => {
-                // Both a key and KEYS: the server refuses it.
                 let empty = request.get(3).is_some_and(<[u8]>::is_empty);
-                return if empty { Places { first: i + 1, end: request.len(), ..one } } else { Places::default() };
+                return empty.then(|| Places { first: i + 1, end: request.len(), ..one }).ok_or(BadKeys::KeyAndKeys);
             }
             _ if is(word, "auth") => 2,
             _ if is(word, "auth2") => 3,
             _ => 1,
         };
     }
-    one
+    Ok(one)
 }
 
 fn is(word: &[u8], lower: &str) -> bool {
     word.eq_ignore_ascii_case(lower.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,11 @@ pub mod table;
 
 pub mod lookup;
 
+pub mod join;
 pub mod keys;
+
+#[cfg(test)]
+mod invocation;
 
 pub use keys::BadKeys;
 pub use lookup::{get, lookup};

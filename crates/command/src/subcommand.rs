@@ -138,3 +138,51 @@ pub(crate) const SLOWLOG: &[Subcommand] =
 
 pub(crate) const XGROUP: &[Subcommand] =
     &[write("create"), write("createconsumer"), write("delconsumer"), write("destroy"), read("help"), write("setid")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invocation::Invocation;
+    use crate::{TABLE, lookup};
+
+    fn of(line: &str) -> (Effect, Option<Join>) {
+        let id = lookup(line.split(' ').next().unwrap().as_bytes()).unwrap();
+        let invocation = Invocation::new(line);
+        (effect_of(id, &invocation.request()), join_of(id, &invocation.request()))
+    }
+
+    #[test]
+    fn the_second_word_decides_in_any_case() {
+        use Effect::{Read, Write};
+        assert_eq!(of("CONFIG get maxmemory"), (Read, Some(Join::Pairs)));
+        assert_eq!(of("config SeT maxmemory 1"), (Write, Some(Join::Same)));
+        assert_eq!(of("script exists abc"), (Write, Some(Join::Everywhere)));
+        assert_eq!(of("script kill"), (Write, Some(Join::AnyOk)));
+        assert_eq!(of("slowlog len"), (Read, Some(Join::Sum)));
+        assert_eq!(of("slowlog get 5"), (Read, Some(Join::Concat)));
+        assert_eq!(of("cluster slots"), (Read, Some(Join::Only)));
+        assert_eq!(of("cluster failover"), (Write, Some(Join::Only)));
+        assert_eq!(of("object freq k"), (Read, Some(Join::Only)));
+        assert_eq!(of("get k"), (Read, Some(Join::Only)));
+    }
+
+    #[test]
+    fn what_is_not_offered_has_no_join_and_may_write() {
+        for line in ["config", "config nonsense", "slowlog nonsense", "script debug yes", "script"] {
+            assert_eq!(of(line), (Effect::Write, None), "{line}");
+        }
+        assert_eq!(of("config help"), (Effect::Read, None));
+    }
+
+    #[test]
+    fn a_row_that_asks_for_the_subcommand_has_them_and_a_list_is_sorted() {
+        for row in TABLE {
+            assert!(
+                row.join != Join::BySubcommand || row.subcommands.iter().any(|sub| sub.join.is_some()),
+                "{}",
+                row.name
+            );
+            assert!(row.subcommands.windows(2).all(|pair| pair[0].name < pair[1].name), "{}", row.name);
+        }
+    }
+}

@@ -46,9 +46,11 @@ impl Command {
     /// says nothing about where to go, and any server can refuse it.
     #[inline]
     pub fn first_key(&self, request: &Request) -> Option<usize> {
-        if let Keys::Range { first, .. } = self.keys {
+        if let Keys::Range { first, last, .. } = self.keys {
             let first = usize::from(first);
-            return (first < request.len()).then_some(first);
+            // BLPOP ends with something that is no key.
+            let behind = if last < 0 { usize::from(last.unsigned_abs()) - 1 } else { 0 };
+            return (first + behind < request.len()).then_some(first);
         }
         let places = self.places(request).ok()?;
         places.destination.or((places.first < places.end).then_some(places.first))

@@ -112,6 +112,8 @@ pub(crate) const FUNCTION: &[Subcommand] = &[
     read("stats"),
 ];
 
+pub(crate) const HOTKEYS: &[Subcommand] = &[read("get"), read("help"), write("reset"), write("start"), write("stop")];
+
 pub(crate) const LATENCY: &[Subcommand] =
     &[read("doctor"), read("graph"), read("help"), read("histogram"), read("history"), read("latest"), write("reset")];
 

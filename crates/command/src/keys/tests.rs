@@ -43,6 +43,7 @@ fn too_few_arguments_have_no_keys_and_do_no_harm() {
         assert!(keys(command.name).unwrap_or_default().is_empty(), "{}", command.name);
     }
     assert_eq!(keys("object help"), Ok(vec![]));
+    assert_eq!((keys("blpop 0"), first("blpop 0")), (Ok(vec![]), None));
     assert_eq!(keys("rename a"), Ok(vec![1]));
 }
 

@@ -49,6 +49,7 @@ const HARMLESS_SUBCOMMANDS: &[&str] = &[
     "cluster|slot-stats cluster|slots",
     "commandlog|get commandlog|help commandlog|len",
     "config|get config|help",
+    "hotkeys|get hotkeys|help",
     "function|dump function|help function|list function|stats",
     "latency|doctor latency|graph latency|help latency|histogram latency|history latency|latest",
     "memory|doctor memory|help memory|malloc-stats memory|stats",
@@ -63,6 +64,7 @@ const OTHER_KEYS: &[(&str, &str)] = &[
     ("spublish", "a shard channel is no key to the server, but it has a slot and is sent where that is"),
     ("ssubscribe", "as spublish"),
     ("sunsubscribe", "as spublish"),
+    ("clusterscan", "as spublish; the cursor carries a hash tag"),
 ];
 
 fn is_in(list: &[(&str, &str)], name: &str) -> bool {
@@ -146,7 +148,8 @@ fn every_command_has_a_row_with_its_arity_and_effect() {
         let mut subcommands = 0;
         for info in &commands {
             let row = row(&info.name).unwrap();
-            if i64::from(row.arity) != info.arity {
+            // A module need not say how many arguments its commands take.
+            if i64::from(row.arity) != info.arity && !info.has("module") {
                 wrong.push(format!("{}: arity {} here, {} there", info.name, row.arity, info.arity));
             }
             let expected = match flagged(info) {

@@ -1,1 +1,18 @@
-//! (door)
+//! Threads and sockets that drive the engine: one thread, one epoll, nothing shared.
+//!
+//! # Layout
+//!
+//! A [`Crew`] is one thread that accepts and N that work. Each worker owns its clients and its connections to nodes; it
+//! hears from outside only through its mail ([`mail`]), between two turns.
+
+mod accept;
+mod clients;
+mod crew;
+mod mail;
+mod pass;
+mod settings;
+mod turn;
+mod upstreams;
+
+pub use crew::{Crew, Error, Plan, Told};
+pub use engine::{Limits, Report};

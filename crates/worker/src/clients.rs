@@ -1,0 +1,167 @@
+//! A worker's client sockets.
+
+use crate::turn::{Kind, SCRATCH, Worker};
+use engine::SessionId;
+use mio::event::Event;
+use mio::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// One client's socket.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: TcpStream,
+    listener: usize,
+    /// The kernel may have bytes that were not read yet: no event will say so again.
+    unread: bool,
+}
+
+/// A socket that was closed with bytes of the client still on their way: it is read for a moment more, since a reset
+/// would take away the replies that the client has not read yet.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    stream: TcpStream,
+    until: Instant,
+}
+
+/// Reads of one client in one turn; the rest has to wait for the others.
+const READS: usize = 8;
+const LINGER: Duration = Duration::from_millis(500);
+
+impl Worker {
+    pub(crate) fn admit_client(&mut self, stream: std::net::TcpStream, filter: engine::FilterId, listener: usize) {
+        let local = stream.local_addr();
+        let mut stream = TcpStream::from_std(stream);
+        let Ok(local) = local.and_then(|local| stream.set_nodelay(true).map(|()| local)) else {
+            self.clients_count.fetch_sub(1, Ordering::Relaxed);
+            return;
+        };
+        let id = self.engine.client_opened(filter, local);
+        self.listener_stats[listener].downstream_cx_total.inc();
+        self.listener_stats[listener].downstream_cx_active.add(1);
+        let index = id.0 as usize;
+        if let Err(error) = self.register(&mut stream, Kind::Client, index) {
+            tracing::warn!(%error, "a client cannot be watched and is closed");
+            self.engine.client_closed(id);
+        }
+        if self.clients.len() <= index {
+            self.clients.resize_with(index + 1, || None);
+        }
+        self.clients[index] = Some(Client { stream, listener, unread: false });
+    }
+
+    pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
+        let id = SessionId(index as u32);
+        if event.is_readable() || event.is_read_closed() {
+            self.read_client(id);
+        }
+        if event.is_error() {
+            self.lose_client(id);
+        } else if event.is_writable() && !self.engine.client_output(id).is_empty() {
+            self.write_client(id);
+        }
+    }
+
+    /// Reads while there is something and the engine wants it.
+    pub(crate) fn read_client(&mut self, id: SessionId) {
+        for _ in 0..READS {
+            let Some(client) = self.clients.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            client.unread = true;
+            if !self.engine.wants_bytes(id) {
+                return;
+            }
+            match client.stream.read(&mut self.scratch) {
+                Ok(0) => {
+                    client.unread = false;
+                    return self.engine.client_finished(id);
+                }
+                Ok(n) => {
+                    client.unread = n == SCRATCH;
+                    self.engine.client_bytes(id, &self.scratch[..n]);
+                    if n < SCRATCH {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    client.unread = false;
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.lose_client(id),
+            }
+        }
+        self.read_again.push(id);
+    }
+
+    /// Goes on with a client that was paused.
+    pub(crate) fn resume_client(&mut self, id: SessionId) {
+        if self.clients.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|client| client.unread) {
+            self.read_again.push(id);
+        }
+    }
+
+    pub(crate) fn write_client(&mut self, id: SessionId) {
+        loop {
+            let output = self.engine.client_output(id);
+            let Some(client) = self.clients.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            if output.is_empty() {
+                return;
+            }
+            let len = output.len();
+            match client.stream.write(output) {
+                Ok(n) => {
+                    self.engine.client_wrote(id, n);
+                    if n < len {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.lose_client(id),
+            }
+        }
+    }
+
+    /// The client's end failed.
+    fn lose_client(&mut self, id: SessionId) {
+        self.engine.client_closed(id);
+        self.forget_client(id);
+    }
+
+    /// The engine is done with a client.
+    pub(crate) fn close_client(&mut self, id: SessionId) {
+        let Some(client) = self.forget_client(id) else { return };
+        let mut stream = client.stream;
+        if stream.shutdown(Shutdown::Write).is_ok() && !drained(&mut stream, &mut self.scratch) {
+            self.lingering.push(Lingering { stream, until: Instant::now() + LINGER });
+        }
+    }
+
+    fn forget_client(&mut self, id: SessionId) -> Option<Client> {
+        let client = self.clients.get_mut(id.0 as usize)?.take()?;
+        self.listener_stats[client.listener].downstream_cx_active.sub(1);
+        self.clients_count.fetch_sub(1, Ordering::Relaxed);
+        Some(client)
+    }
+
+    /// Reads on from sockets that were closed a moment ago, and lets go of those that have ended or had their time.
+    pub(crate) fn linger(&mut self) {
+        let scratch = &mut self.scratch;
+        let now = Instant::now();
+        self.lingering.retain_mut(|socket| now < socket.until && !drained(&mut socket.stream, scratch));
+    }
+}
+
+/// Throws away what a client still sends; whether its end has come.
+fn drained(stream: &mut TcpStream, scratch: &mut [u8]) -> bool {
+    for _ in 0..READS {
+        match stream.read(scratch) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}

@@ -1,0 +1,115 @@
+//! A worker's connections to nodes.
+
+use crate::settings;
+use crate::turn::{Kind, SCRATCH, Worker};
+use engine::{Closed, ClusterId, UpstreamId};
+use mio::event::Event;
+use mio::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    stream: TcpStream,
+    open: bool,
+}
+
+impl Worker {
+    pub(crate) fn connect(&mut self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) {
+        match self.try_connect(id, address, cluster) {
+            Ok(stream) => {
+                let index = id.0 as usize;
+                if self.upstreams.len() <= index {
+                    self.upstreams.resize_with(index + 1, || None);
+                }
+                self.upstreams[index] = Some(Upstream { stream, open: false });
+            }
+            Err(error) => self.engine.upstream_closed(id, &Closed::Refused(error.to_string())),
+        }
+    }
+
+    fn try_connect(&self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(address)?;
+        settings::upstream(&stream, self.keepalives[cluster.0 as usize])?;
+        self.register(&mut stream, Kind::Upstream, id.0 as usize)?;
+        Ok(stream)
+    }
+
+    pub(crate) fn upstream_event(&mut self, index: usize, event: &Event) {
+        let id = UpstreamId(index as u32);
+        if !self.is_open(id, event) {
+            return;
+        }
+        if event.is_readable() || event.is_read_closed() {
+            self.read_upstream(id);
+        }
+        if event.is_writable() && !self.engine.upstream_output(id).is_empty() {
+            self.write_upstream(id);
+        }
+    }
+
+    /// Whether the connection is open, which the first event may tell.
+    fn is_open(&mut self, id: UpstreamId, event: &Event) -> bool {
+        let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return false };
+        if upstream.open {
+            return true;
+        }
+        match upstream.stream.take_error() {
+            Ok(None) if event.is_writable() && upstream.stream.peer_addr().is_ok() => {
+                upstream.open = true;
+                self.engine.upstream_opened(id);
+            }
+            Ok(None) if !event.is_error() => {}
+            Ok(None) => self.engine.upstream_closed(id, &Closed::Refused("connection refused".into())),
+            Ok(Some(error)) | Err(error) => self.engine.upstream_closed(id, &Closed::Refused(error.to_string())),
+        }
+        self.upstreams.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|upstream| upstream.open)
+    }
+
+    fn read_upstream(&mut self, id: UpstreamId) {
+        loop {
+            let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            match upstream.stream.read(&mut self.scratch) {
+                Ok(0) => return self.engine.upstream_closed(id, &Closed::ByPeer),
+                Ok(n) => {
+                    self.engine.upstream_bytes(id, &self.scratch[..n]);
+                    if n < SCRATCH {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.engine.upstream_closed(id, &Closed::Broken(error.to_string())),
+            }
+        }
+    }
+
+    pub(crate) fn write_upstream(&mut self, id: UpstreamId) {
+        loop {
+            let output = self.engine.upstream_output(id);
+            let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            if output.is_empty() {
+                return;
+            }
+            let len = output.len();
+            match upstream.stream.write(output) {
+                Ok(n) => {
+                    self.engine.upstream_wrote(id, n);
+                    if n < len {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.engine.upstream_closed(id, &Closed::Broken(error.to_string())),
+            }
+        }
+    }
+
+    pub(crate) fn close_upstream(&mut self, id: UpstreamId) {
+        if let Some(upstream) = self.upstreams.get_mut(id.0 as usize) {
+            *upstream = None;
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! How the replies of several shards become one: pure functions over whole RESP2 replies.
 //!
 //! A part is one shard's reply, all its bytes and nothing else. Wherever a part is an error, that error is the reply, the
-//! first in the order of the parts; only fragments of one client's command (DEL, MSET) say how many of them failed, in
-//! Envoy's words. An element of an array is copied as its bytes, never taken apart.
+//! first in the order of the parts; who cuts one client's command into fragments (DEL, MSET) may rather count the keys
+//! that failed, in Envoy's words: [`finished_with_errors`]. An element of an array is copied as its bytes, never taken apart.
 
 mod array;
 pub mod cursor;
@@ -35,17 +35,6 @@ pub fn shards(how: Join, parts: &[&[u8]], out: &mut Vec<u8>) -> bool {
         Join::ByKey | Join::Cursor | Join::BySubcommand => return false,
     }
     true
-}
-
-/// As [`shards`] for the fragments of one command (DEL, MSET): errors are counted and not quoted.
-pub fn fragments(how: Join, parts: &[&[u8]], out: &mut Vec<u8>) -> bool {
-    match parts.iter().filter(|part| is_error(part)).count() {
-        0 => shards(how, parts, out),
-        errors => {
-            finished_with_errors(errors, out);
-            true
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The table: every command that Redis 7.0 to 8.x and Valkey 8 and 9 know, and the names that Envoy knows besides.
+//! The table: every command that Redis 7.0 to 8.10 and Valkey 8 to 9.1 know, and the names that Envoy knows besides.
 //!
 //! A row is the place for a fact about a command; nothing else in slotmesh lists command names by their properties. The
 //! test `tests/live.rs` holds each row against `COMMAND INFO` and `COMMAND GETKEYS` of a running server. `whole` is a

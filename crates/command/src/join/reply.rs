@@ -37,7 +37,7 @@ pub fn first_error<'a>(parts: &[&'a [u8]]) -> Option<&'a [u8]> {
     parts.iter().copied().find(|part| is_error(part))
 }
 
-/// What Envoy answers when so many fragments of a command failed; the others took effect.
+/// What Envoy answers when so many keys of a command that was cut up failed; the others took effect.
 pub fn finished_with_errors(errors: usize, out: &mut Vec<u8>) {
     error(&format!("finished with {errors} error(s)"), out);
 }

@@ -142,8 +142,8 @@ impl Cluster {
         })
     }
 
-    /// Waits until every living node says `cluster_state:ok`, all see the same owners and living members, and
-    /// every living replica is linked to its primary.
+    /// Waits until every living node says `cluster_state:ok`, all see the same owners and living members, every
+    /// living replica is linked to its primary, and every node names all that it should in CLUSTER SLOTS.
     pub fn settle(&self) -> Result<()> {
         wait::until_true("the cluster settles", AGREEMENT, || self.settled()).map_err(|error| {
             let logs: Vec<_> =
@@ -226,7 +226,11 @@ impl Cluster {
             if replication.contains("role:slave") && !replication.contains("master_link_status:up") {
                 return Ok(false);
             }
-            let Some(picture) = view::picture(&view::of(node)?) else { return Ok(false) };
+            let view = view::of(node)?;
+            let Some(picture) = view::picture(&view) else { return Ok(false) };
+            if view::serving(&view) != view::told(node)? {
+                return Ok(false);
+            }
             pictures.push(picture);
         }
         let whole = pictures.first().is_some_and(|picture| picture.len() == living.len());

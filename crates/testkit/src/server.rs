@@ -16,8 +16,10 @@ use tempfile::TempDir;
 const START: Duration = Duration::from_secs(15);
 /// How often another port is tried when somebody else took the first one.
 const PORTS_TRIED: usize = 5;
-/// Nothing on disk, and replicas that synchronise without the usual wait of five seconds for company.
-const QUICK: &str = "save \"\"\nappendonly no\ndaemonize no\nbind 127.0.0.1\nrepl-diskless-sync-delay 0\n";
+/// Nothing on disk; replicas that synchronise without the usual wait of five seconds for company, and that have
+/// something to replicate every second: nodes do not name a replica in CLUSTER SLOTS before its offset has moved.
+const QUICK: &str = "save \"\"\nappendonly no\ndaemonize no\nbind 127.0.0.1\nrepl-diskless-sync-delay 0\n\
+                     repl-ping-replica-period 1\n";
 
 /// The server that tests run: `SLOTMESH_REDIS_SERVER` (a name or a path), else `redis-server`.
 pub fn binary() -> String {

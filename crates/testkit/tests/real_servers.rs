@@ -68,6 +68,10 @@ fn a_cluster_settles_moves_slots_fails_over_and_grows() {
     let begin = Instant::now();
     let mut cluster = Cluster::start(3, 1).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    for node in cluster.nodes() {
+        let slots = node.ask("CLUSTER SLOTS").unwrap();
+        assert!(slots.items().iter().all(|range| range.items().len() == 4), "not all replicas are told: {slots:?}");
+    }
     assert_eq!(cluster.primaries().unwrap(), [0, 1, 2]);
     assert_eq!(cluster.replicas_of(1).unwrap(), [4]);
     assert_eq!((cluster.slot_of("foo").unwrap(), cluster.owner_of("foo").unwrap()), (12182, 2));

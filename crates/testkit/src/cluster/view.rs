@@ -2,6 +2,7 @@
 
 use crate::error::{Result, failed};
 use crate::server::Server;
+use std::collections::BTreeSet;
 
 /// One line of CLUSTER NODES.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,21 @@ pub(super) fn picture(view: &[NodeView]) -> Option<Picture> {
     let mut picture: Vec<_> = living.map(|node| (node.port, node.primary.clone(), node.slots.clone())).collect();
     picture.sort();
     Some(picture)
+}
+
+/// The ports of the nodes that serve slots: primaries that own some, and their replicas.
+pub(super) fn serving(view: &[NodeView]) -> BTreeSet<u16> {
+    let owners: Vec<&NodeView> = view.iter().filter(|node| node.serves() && !node.slots.is_empty()).collect();
+    let replicates = |node: &NodeView| owners.iter().any(|owner| Some(&owner.id) == node.primary.as_ref());
+    let replicas = view.iter().filter(|node| !node.failed() && replicates(node));
+    owners.iter().copied().chain(replicas).map(|node| node.port).collect()
+}
+
+/// The ports that `server` names in CLUSTER SLOTS: without replicas that have not replicated anything yet.
+pub(super) fn told(server: &Server) -> Result<BTreeSet<u16>> {
+    let reply = server.ask("CLUSTER SLOTS")?;
+    let members = reply.items().iter().flat_map(|range| range.items().iter().skip(2));
+    Ok(members.filter_map(|member| member.items().get(1)?.text().parse().ok()).collect())
 }
 
 fn parse(line: &str) -> Result<NodeView> {

@@ -1,0 +1,142 @@
+//! The task of one cluster, and what others hold of it.
+
+use crate::decision::Random;
+use crate::hosts::{self, Resolving, Take};
+use crate::names::Names;
+use crate::redis::Redis;
+use crate::status::Board;
+use crate::{DiscoveryStats, Reporter, Status};
+use meant::{Cluster, Discovery};
+use slots::View;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// One cluster's discovery. Dropping it stops the task; what was published stays valid.
+#[derive(Debug)]
+pub struct Handle {
+    reporter: Reporter,
+    board: Board,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Where workers tell what happens to requests.
+    pub fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
+    /// What has become of it so far.
+    pub fn status(&self) -> Status {
+        self.board.read()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Starts the discovery of `cluster` on the tokio runtime of the caller, who must be inside one (its time and I/O enabled).
+/// `publish` is called with the first view and with every one that differs from the one before; for a `STATIC` cluster
+/// before this function returns.
+pub fn spawn(
+    cluster: Arc<Cluster>,
+    stats: Arc<DiscoveryStats>,
+    publish: impl Fn(View) + Send + Sync + 'static,
+) -> Handle {
+    let names = Names::system(cluster.dns_family);
+    spawn_with(cluster, stats, publish, names)
+}
+
+/// [`spawn`] with any resolver.
+pub(crate) fn spawn_with(
+    cluster: Arc<Cluster>,
+    stats: Arc<DiscoveryStats>,
+    publish: impl Fn(View) + Send + Sync + 'static,
+    names: Names,
+) -> Handle {
+    let (reporter, reports) = Reporter::new();
+    let board = Board::default();
+    let publisher =
+        Publisher { cluster: cluster.name.clone(), stats, board: board.clone(), publish: Box::new(publish) };
+    // Differs from task to task, which is all it is for.
+    let random = Random::new(RandomState::new().hash_one(&cluster.name));
+    let resolving = |take, publisher| Resolving::new(Arc::clone(&cluster), names.clone(), take, publisher);
+    let task = match &cluster.discovery {
+        Discovery::Redis(settings) => {
+            let redis = Redis::new(Arc::clone(&cluster), settings, names.clone(), publisher, random);
+            Some(tokio::spawn(redis.run(reports)))
+        }
+        Discovery::Static(_) => {
+            publish_written(&cluster, &publisher);
+            None
+        }
+        Discovery::StrictDns(_) => Some(tokio::spawn(resolving(Take::All, publisher).run(random))),
+        Discovery::LogicalDns(_) => Some(tokio::spawn(resolving(Take::One, publisher).run(random))),
+    };
+    Handle { reporter, board, task }
+}
+
+fn publish_written(cluster: &Cluster, publisher: &Publisher) {
+    publisher.begun();
+    let (members, left_out) = hosts::written(&cluster.endpoints);
+    publisher.stats.members(members.len(), true);
+    publisher.publish(View::Hosts(members.into()), left_out);
+}
+
+/// Where a task leaves what it has found: the one who publishes, the statistics, the status, the log.
+pub(crate) struct Publisher {
+    cluster: String,
+    pub(crate) stats: Arc<DiscoveryStats>,
+    board: Board,
+    publish: Box<dyn Fn(View) + Send + Sync>,
+}
+
+impl Publisher {
+    /// A read begins.
+    pub(crate) fn begun(&self) {
+        self.stats.update_attempt.inc();
+        self.board.begun();
+    }
+
+    /// A read has found something new.
+    pub(crate) fn publish(&self, view: View, left_out: Vec<String>) {
+        self.stats.update_success.inc();
+        tracing::info!(cluster = self.cluster, view = describe(&view), left_out = left_out.join("; "), "new members");
+        (self.publish)(view.clone());
+        self.board.succeeded(Some(view), left_out);
+    }
+
+    /// A read has found what is known already.
+    pub(crate) fn unchanged(&self, left_out: Vec<String>) {
+        self.stats.update_success.inc();
+        self.stats.update_no_rebuild.inc();
+        self.board.succeeded(None, left_out);
+    }
+
+    /// A read has found nothing that can be trusted. Logged once as long as the problem stays the same.
+    pub(crate) fn failed(&self, problem: String) {
+        self.stats.update_failure.inc();
+        if self.board.failed(problem.clone()) {
+            tracing::warn!(cluster = self.cluster, problem, "members not found");
+        }
+    }
+}
+
+/// A view in a few words.
+fn describe(view: &View) -> String {
+    match view {
+        View::Slots(map) => format!(
+            "{} shards, {} nodes, {} of {} slots",
+            map.shards().len(),
+            map.nodes().len(),
+            map.covered(),
+            slots::Slot::COUNT
+        ),
+        View::Hosts(hosts) => format!("{} hosts", hosts.len()),
+    }
+}

@@ -1,0 +1,19 @@
+# make demo    plays the tutorial for real (make demo KEEP=1 leaves everything running)
+# make test    all tests
+# make check   formatting, lints, documentation, licences
+.PHONY: demo test check
+
+demo:
+	@scripts/install.sh demo
+	cargo run --quiet --locked --profile dist --package slotmesh -- demo $(if $(KEEP),--keep)
+
+test:
+	@scripts/install.sh test
+	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
+	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --locked check; \
+	else echo "cargo-deny is not installed; licences and advisories were not checked"; fi

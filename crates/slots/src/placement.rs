@@ -16,3 +16,6 @@ pub(crate) fn shares(hosts: &[Host]) -> Vec<f64> {
     let whole = hosts.iter().map(|host| u64::from(host.weight)).sum::<u64>().max(1) as f64;
     hosts.iter().map(|host| f64::from(host.weight) / whole).collect()
 }
+
+#[cfg(test)]
+mod tests;

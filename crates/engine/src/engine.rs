@@ -280,13 +280,16 @@ impl Engine {
         let session = &mut self.sessions[id.0 as usize];
         let stats = &self.filters[session.filter.index()].stats;
         while session.head != NONE {
-            let gather = self.places.at(session.head).gather;
+            let place = self.places.at(session.head);
+            let (gather, ready) = (place.gather, place.ready);
             let held = self.places.pop(session);
             self.pool.give(held);
             if gather != NONE {
                 self.gathers.remove(gather as usize);
             }
-            stats.downstream_rq_active.sub(1);
+            if !ready {
+                stats.downstream_rq_active.sub(1);
+            }
         }
         session.held = 0;
         session.input = crate::buffer::Buffer::default();

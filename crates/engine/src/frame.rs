@@ -72,8 +72,14 @@ impl Engine {
                 }
             }
         }
-        self.scan = scan;
-        self.sessions[id.0 as usize].needed = 0;
+        if scan.is_fresh() {
+            self.scan = scan;
+            self.sessions[id.0 as usize].needed = 0;
+        } else {
+            // Paused in the middle of a request, which goes on where it stopped.
+            let needed = self.sessions[id.0 as usize].needed;
+            self.keep_scan(id, scan, needed);
+        }
         at
     }
 

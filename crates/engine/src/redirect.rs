@@ -10,6 +10,7 @@ use crate::forward::Errand;
 use crate::shard::Target;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Role};
+use meant::ReadPolicy;
 use slots::Slot;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -95,7 +96,10 @@ impl Engine {
             Verdict::Elsewhere => {
                 let problem = String::from_utf8_lossy(reply).trim_end().to_string();
                 self.pause_node(cluster, from, format!("answered {problem}"));
-                entry.read && self.send_again(id, entry, |engine, errand, bytes| engine.dispatch(errand, bytes))
+                let others = self.filters[entry.filter.index()].settings.read_policy != ReadPolicy::Primary;
+                entry.read
+                    && others
+                    && self.send_again(id, entry, |engine, errand, bytes| engine.dispatch(errand, bytes))
             }
             Verdict::Demoted | Verdict::Down => {
                 let address = self.upstreams[id.0 as usize].address;

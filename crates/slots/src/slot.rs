@@ -35,12 +35,17 @@ impl Slot {
 /// The part of `key` that decides its slot: what lies between the first `{` and the first `}` after it, unless that
 /// is nothing; else the whole key.
 pub fn tag(key: &[u8]) -> &[u8] {
-    let Some(open) = memchr(b'{', key) else { return key };
+    let Some(open) = find(b'{', key) else { return key };
     let inside = &key[open + 1..];
-    match memchr(b'}', inside) {
+    match find(b'}', inside) {
         None | Some(0) => key,
         Some(close) => &inside[..close],
     }
+}
+
+/// Where `byte` first stands in `bytes`. Below 16 bytes a plain loop is faster than the start of a vector search.
+fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < 16 { bytes.iter().position(|other| *other == byte) } else { memchr(byte, bytes) }
 }
 
 #[cfg(test)]

@@ -90,7 +90,15 @@ fn create_by_cli(cluster: &Cluster, replicas: usize) -> Result<String> {
     let mut command = Command::new("redis-cli");
     command.args(["--cluster", "create"]).args(cluster.addresses());
     command.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
-    Process::output(&mut command, CREATION).map_err(|error| error.during("redis-cli --cluster create"))
+    let said = Process::output(&mut command, CREATION).map_err(|error| error.during("redis-cli --cluster create"))?;
+    Ok(without_colours(&said))
+}
+
+/// `redis-cli` colours what it says for a terminal, also where there is none.
+fn without_colours(said: &str) -> String {
+    let mut parts = said.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
 /// Slots and epochs first, while the nodes do not know one another, then everybody meets everybody (gossip alone
@@ -120,4 +128,15 @@ fn form(cluster: &Cluster, shards: usize, replicas: usize) -> Result<()> {
         node.ask(&format!("CLUSTER REPLICATE {}", ids[(i - shards) / replicas]))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_colours;
+
+    #[test]
+    fn colours_go_and_words_stay() {
+        assert_eq!(without_colours("\x1b[29;1m>>> All\n\x1b[0m[OK] me\x1b[0m"), ">>> All\n[OK] me");
+        assert_eq!(without_colours("plain"), "plain");
+    }
 }

@@ -44,22 +44,31 @@ impl Buffer {
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     spare: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 /// A vector that has grown beyond this is given back to the system.
-const KEEP_BYTES: usize = 128 << 10;
-/// So many are kept.
-const KEEP_COUNT: usize = 256;
+const KEEP_BYTES: usize = 64 << 10;
+/// So many are kept, and so many bytes in all.
+const KEEP_COUNT: usize = 4096;
+const KEEP_ALL: usize = 4 << 20;
 
 impl Pool {
     /// An empty vector, with room from an earlier use if there is one.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        let bytes = self.spare.pop().unwrap_or_default();
+        self.bytes -= bytes.capacity();
+        bytes
     }
 
     pub(crate) fn give(&mut self, mut bytes: Vec<u8>) {
-        if bytes.capacity() > 0 && bytes.capacity() <= KEEP_BYTES && self.spare.len() < KEEP_COUNT {
+        let room = bytes.capacity();
+        if room == 0 || room > KEEP_BYTES {
+            return;
+        }
+        if self.spare.len() < KEEP_COUNT && self.bytes + room <= KEEP_ALL {
             bytes.clear();
+            self.bytes += room;
             self.spare.push(bytes);
         }
     }

@@ -65,13 +65,13 @@ fn run(mut poll: Poll, listening: &[Listening], workers: &[Address], stop: &Atom
             _ => {}
         }
         for listener in events.iter().filter_map(|event| listening.get(event.token().0)) {
-            accept_all(listener, workers, &mut next);
+            accept_all(listener, workers, &mut next, stop);
         }
     }
 }
 
-fn accept_all(listener: &Listening, workers: &[Address], next: &mut usize) {
-    loop {
+fn accept_all(listener: &Listening, workers: &[Address], next: &mut usize, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
         match listener.socket.accept() {
             Ok((stream, _)) => give_away(std::net::TcpStream::from(stream), listener.door, workers, next),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

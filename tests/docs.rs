@@ -1,0 +1,77 @@
+//! Every YAML that the documents show is a configuration that loads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == ending)).collect()
+}
+
+/// The fenced blocks of a document that are marked as YAML, with the line they begin at.
+fn yaml_blocks(text: &str) -> Vec<(usize, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (i, line) in text.lines().enumerate() {
+        match &mut open {
+            None if line.trim() == "```yaml" => open = Some((i + 1, String::new())),
+            None => {}
+            Some(_) if line.trim() == "```" => blocks.extend(open.take()),
+            Some((_, block)) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_yaml_in_the_documents_loads() {
+    let documents = [files(&root(), "md"), files(&root().join("docs"), "md")].concat();
+    let mut loaded = 0;
+    for document in documents {
+        for (line, block) in yaml_blocks(&fs::read_to_string(&document).unwrap()) {
+            let name = format!("{}:{line}", document.display());
+            if let Err(problems) = config::load_text(&block, &name) {
+                panic!("{name} does not load:\n{problems}");
+            }
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 1, "no YAML was found in the documents");
+}
+
+#[test]
+fn every_example_loads() {
+    let examples = files(&root().join("examples"), "yaml");
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(problems) = config::load_file(&example) {
+            panic!("{} does not load:\n{problems}", example.display());
+        }
+    }
+}
+
+/// `ARCHITECTURE.md` shows the stations in the order in which the engine declares them.
+#[test]
+fn the_journey_is_told_in_the_order_of_its_stations() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let engine = fs::read_to_string(root().join("crates/engine/src/lib.rs")).unwrap();
+    let journey = engine.split("// The journey.").nth(1).unwrap().split("// What it stands on.").next().unwrap();
+    let stations: Vec<&str> =
+        journey.lines().filter_map(|line| line.split("mod ").nth(1)).map(|name| name.trim_end_matches(';')).collect();
+    let told: Vec<&str> = architecture
+        .split("## The journey of a request")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split(".rs`").next())
+        .collect();
+    assert_eq!(told, stations);
+}

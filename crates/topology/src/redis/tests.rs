@@ -148,6 +148,22 @@ async fn the_node_that_failed_requests_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_seed_does_not_lead_to_the_node_that_failed_either() {
+    let layout = empty();
+    let [failed, seed, gone] = nodes::<3>(&layout);
+    // The seed is no member of the cluster it describes.
+    set(&layout, vec![(0, 16_383, vec![failed.address(), gone.address()])]);
+    let mut watched = watch(redis(NEVER, &[failed.address(), seed.address()]));
+    watched.map().await;
+    drop(gone);
+    let reporter = watched.handle.reporter();
+    reporter.report(Report::Failed { node: failed.address(), count: 1 });
+    reporter.report(Report::Unknown);
+    successes(&watched, 2).await;
+    assert_eq!((asked(&failed), asked(&seed)), (1, 1));
+}
+
+#[tokio::test]
 async fn the_only_node_is_asked_even_if_it_failed() {
     let layout = empty();
     let [only] = nodes(&layout);

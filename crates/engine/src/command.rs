@@ -19,8 +19,9 @@ impl Engine {
         let authorized = session.authorized;
         let stats = &self.filters[session.filter.index()].stats;
         stats.downstream_rq_total.inc();
-        let Some(command) = command::lookup(request.get(0).unwrap_or_default()) else {
-            return self.unknown(id, request);
+        let name = request.get(0).unwrap_or_default();
+        let Some(command) = command::lookup(name) else {
+            return if is_http(name) { self.hang_up(id) } else { self.unknown(id, request) };
         };
         let row = command::get(command);
         if row.split == Split::Never {
@@ -81,4 +82,10 @@ impl Engine {
         self.answer(id, &reply);
         self.pool.give(reply);
     }
+}
+
+/// The first word of an HTTP request, or of its second line: a browser was made to talk to us, and the rest of what it
+/// sends may be commands that an attacker wrote. Redis ends such a connection, too (`securityWarningCommand`).
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }

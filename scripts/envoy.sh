@@ -17,7 +17,7 @@ root=$PWD
 find_binary() {
   local candidate
   for candidate in "$root"/.venv/lib/python3*/site-packages/envoy/_bin/envoy "$root/.venv/envoy-$version/envoy/_bin/envoy"; do
-    if [ -s "$candidate" ] && "$candidate" --version 2>/dev/null | grep -q "/$version/"; then
+    if [[ -s $candidate && $("$candidate" --version 2>/dev/null) == */"$version"/* ]]; then
       echo "$candidate"
       return 0
     fi

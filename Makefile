@@ -15,5 +15,10 @@ check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
-	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --locked check; \
-	else echo "cargo-deny is not installed; licences and advisories were not checked"; fi
+	@if ! command -v cargo-deny >/dev/null 2>&1; then \
+	  echo "cargo-deny is not installed: licences and advisories were not checked"; \
+	else \
+	  cargo deny --locked --log-level error check bans licenses sources || exit 1; \
+	  if cargo deny --locked --log-level off fetch db; then cargo deny --offline check advisories; \
+	  else echo "the advisory database is out of reach: advisories were not checked"; fi; \
+	fi

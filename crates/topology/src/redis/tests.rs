@@ -5,9 +5,10 @@ use crate::testing::{
 use meant::{Cluster, Discovery, RedisCluster};
 use slots::{Slot, Topology};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use testkit::{Act, Fake, Server};
+use testkit::{Act, Fake, Request, Server};
 
 /// A fake node that answers for `layout`, with its state.
 fn node(layout: &Layout, info: &'static str) -> Fake {
@@ -21,6 +22,16 @@ fn empty() -> Layout {
 
 fn set(layout: &Layout, ranges: Vec<(u16, u16, Vec<SocketAddr>)>) {
     *layout.lock().unwrap() = ranges;
+}
+
+/// A node that answers for `layout` only while the switch is on, and closes otherwise.
+fn switched(layout: &Layout) -> (Fake, Arc<AtomicBool>) {
+    let (layout, on) = (Arc::clone(layout), Arc::new(AtomicBool::new(true)));
+    let switch = Arc::clone(&on);
+    let answer = move |request: &Request| {
+        if switch.load(SeqCst) { topology(request, &layout, SOUND) } else { Act::Close }
+    };
+    (Fake::start(answer).unwrap(), on)
 }
 
 /// Nodes that all tell the same, the first being the primary of all slots.
@@ -128,6 +139,35 @@ async fn primaries_are_asked_and_a_dead_one_is_passed_over_within_the_read() {
     assert_eq!(primary(&*watched.map().await, 0), Some(addresses[1]));
     assert_eq!(watched.stats.update_failure.get(), before, "no read has failed");
     drop((one, two));
+}
+
+#[tokio::test]
+async fn a_node_that_did_not_answer_is_left_alone_for_a_while() {
+    let layout = empty();
+    let ((primary, on), replica) = (switched(&layout), node(&layout, SOUND));
+    set(&layout, vec![(0, 16_383, vec![primary.address(), replica.address()])]);
+    let mut watched = watch(redis(Duration::from_millis(5), &[primary.address()]));
+    watched.map().await;
+    on.store(false, SeqCst);
+    watched.until("the replica is asked", |_| asked(&replica) > 0).await;
+    let before = asked(&primary);
+    watched.until("the replica is asked again", |_| asked(&replica) > 5).await;
+    assert_eq!(asked(&primary), before);
+}
+
+#[tokio::test]
+async fn the_map_in_use_outlives_a_failed_read() {
+    let layout = empty();
+    let (only, on) = switched(&layout);
+    set(&layout, vec![(0, 16_383, vec![only.address()])]);
+    let mut watched = watch(redis(Duration::from_millis(5), &[only.address()]));
+    watched.map().await;
+    on.store(false, SeqCst);
+    watched.until_problem("it closed the connection").await;
+    let before = watched.stats.update_success.get();
+    on.store(true, SeqCst);
+    successes(&watched, before + 1).await;
+    assert!(watched.quiet(), "the same map is no news");
 }
 
 #[tokio::test]

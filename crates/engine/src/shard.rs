@@ -31,7 +31,12 @@ impl Engine {
             true => cluster.member(shard, policy, errand.avoid, self.now, &mut Random::new(u64::from(shard))),
             false => cluster.member(shard, policy, errand.avoid, self.now, &mut self.random),
         };
-        node.map(|node| Target { node, role: role(cluster, shard, node) }).ok_or(Failure::NoMember(""))
+        let Some(node) = node else {
+            // Replicas of a new cluster are named only once they have replicated something: look again soon.
+            self.decisions.push(Decision::Report(errand.cluster, Report::Unknown));
+            return Err(Failure::NoMember(""));
+        };
+        Ok(Target { node, role: role(cluster, shard, node) })
     }
 }
 

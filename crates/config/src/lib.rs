@@ -1,1 +1,26 @@
-//! (door)
+//! Envoy's words as written (YAML, JSON, protobuf), then what they mean, checked; only the second leaves this room.
+//!
+//! The road of a configuration, one module a station: [`schema`] knows every message and field of Envoy's API;
+//! `written` turns text into a message of that schema and remembers on which line each field stood; `rules` applies
+//! Envoy's own validation rules, which are part of the schema; `meaning` turns the message into the types of the room
+//! `meant`; `dump` shows the message with its secrets hidden.
+//!
+//! Three promises. A field that Envoy does not know is refused with the nearest name that it knows. A field that
+//! Envoy knows and slotmesh does not honour is refused by its path: nothing is silently ignored. All problems are
+//! listed at once, each with file, line and path.
+//!
+//! Reading is driven by Envoy's protobuf descriptors and not by types written by hand, so that the list of known
+//! fields cannot be wrong, and so that the same rules and meaning serve configuration that arrives as protobuf bytes.
+
+mod dump;
+mod load;
+mod meaning;
+pub mod problem;
+mod report;
+mod rules;
+pub mod schema;
+mod written;
+
+pub use load::{Loaded, load_file, load_file_with_dump, load_text, load_text_with_dump};
+pub use problem::{Problem, Problems};
+pub use schema::Schema;

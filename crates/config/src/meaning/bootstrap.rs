@@ -1,0 +1,74 @@
+//! The whole bootstrap.
+
+use super::reader::Reader;
+use super::{address, cluster, listener};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What `envoy.config.bootstrap.v3.Bootstrap` means.
+pub(super) fn proxy(bootstrap: &Reader<'_>) -> meant::Proxy {
+    bootstrap
+        .refuse("dynamic_resources", "configuration over xDS is not supported yet: write it under static_resources");
+    bootstrap.only_empty("layered_runtime");
+    bootstrap.only_empty("cluster_manager");
+    let mut proxy = meant::Proxy { node: node(bootstrap), admin: admin(bootstrap), ..meant::Proxy::default() };
+    if let Some(resources) = bootstrap.one("static_resources") {
+        proxy.listeners = listeners(&resources);
+        proxy.clusters = clusters(&resources);
+    }
+    proxy
+}
+
+fn node(bootstrap: &Reader<'_>) -> meant::Node {
+    let Some(node) = bootstrap.one("node") else { return meant::Node::default() };
+    // What else a node says of itself is for a control plane, and there is none.
+    node.without_effect(&["metadata", "dynamic_parameters", "user_agent_name", "user_agent_version"]);
+    node.without_effect(&["user_agent_build_version", "extensions", "client_features", "listening_addresses"]);
+    let locality = node.one("locality");
+    let zone = locality.as_ref().map(|locality| {
+        locality.without_effect(&["region", "sub_zone"]);
+        locality.text("zone")
+    });
+    meant::Node { id: node.text("id"), cluster: node.text("cluster"), zone: zone.filter(|zone| !zone.is_empty()) }
+}
+
+/// As in Envoy, there is no HTTP face without an address.
+fn admin(bootstrap: &Reader<'_>) -> Option<meant::Admin> {
+    let admin = bootstrap.one("admin")?;
+    Some(meant::Admin { address: address::bound(&admin, "address")? })
+}
+
+fn listeners(resources: &Reader<'_>) -> Vec<Arc<meant::Listener>> {
+    let mut listeners: Vec<Arc<meant::Listener>> = Vec::new();
+    let mut first = HashMap::new();
+    for reader in resources.all("listeners") {
+        let Some(mut listener) = listener::listener(&reader) else { continue };
+        if listener.name.is_empty() {
+            listener.name = unused_name(&listener.address.to_string(), &listeners);
+        } else if let Some(earlier) = first.insert(listener.name.clone(), reader.path().to_owned()) {
+            reader.wrong("name", format!("`{}` is also the name of {earlier}: names must differ", listener.name));
+        }
+        listeners.push(Arc::new(listener));
+    }
+    listeners
+}
+
+/// The address names a listener that has no name; several may share `127.0.0.1:0`.
+fn unused_name(address: &str, listeners: &[Arc<meant::Listener>]) -> String {
+    let taken = |name: &str| listeners.iter().any(|listener| listener.name == name);
+    let numbered = (2..).map(|number| format!("{address}#{number}"));
+    std::iter::once(address.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+fn clusters(resources: &Reader<'_>) -> Vec<Arc<meant::Cluster>> {
+    let mut clusters = Vec::new();
+    let mut first = HashMap::new();
+    for reader in resources.all("clusters") {
+        let cluster = cluster::cluster(&reader);
+        if let Some(earlier) = first.insert(cluster.name.clone(), reader.path().to_owned()) {
+            reader.wrong("name", format!("`{}` is also the name of {earlier}: names must differ", cluster.name));
+        }
+        clusters.push(Arc::new(cluster));
+    }
+    clusters
+}

@@ -1,0 +1,104 @@
+//! Every message and field of Envoy's API that a proxy's configuration can hold.
+//!
+//! The descriptors are Envoy's own (`descriptors/envoy.binpb.gz`, made by `descriptors/regenerate.sh`). They take a
+//! few megabytes once unpacked, so a [`Schema`] is a value that its holder drops when it is done, never a static.
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use std::io::Read;
+
+const DESCRIPTORS: &[u8] = include_bytes!("../descriptors/envoy.binpb.gz");
+
+/// Far above the real size: a guard against a damaged file only.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Envoy's descriptors, ready to read configuration by.
+pub struct Schema {
+    pool: DescriptorPool,
+}
+
+/// The descriptors inside this program are damaged: a fault of the build, not of any configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the Envoy descriptors inside this program are damaged, rebuild it: {0}")]
+pub struct Damaged(String);
+
+impl Schema {
+    /// Unpacks the descriptors.
+    ///
+    /// # Errors
+    /// Only if this program was built wrongly.
+    pub fn load() -> Result<Self, Damaged> {
+        let mut bytes = Vec::new();
+        let unpacked = flate2::read::GzDecoder::new(DESCRIPTORS).take(MOST_BYTES).read_to_end(&mut bytes);
+        unpacked.map_err(|error| Damaged(error.to_string()))?;
+        let pool = DescriptorPool::decode(bytes.as_slice()).map_err(|error| Damaged(error.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    /// All descriptors.
+    pub(crate) fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// The message `name`, written in full with its package.
+    pub(crate) fn message(&self, name: &str) -> Option<MessageDescriptor> {
+        self.pool.get_message_by_name(name)
+    }
+
+    /// What a `google.protobuf.Any` holds, if its type is known and its bytes are of that type.
+    pub(crate) fn unpack(&self, any: &DynamicMessage) -> Option<DynamicMessage> {
+        let message = self.message(&type_in(any))?;
+        let bytes = any.get_field_by_name("value")?;
+        DynamicMessage::decode(message, bytes.as_bytes()?.clone()).ok()
+    }
+}
+
+/// The type that a `google.protobuf.Any` says it holds, without the part before the slash.
+pub(crate) fn type_in(any: &DynamicMessage) -> String {
+    let url = any.get_field_by_name("type_url");
+    let url = url.as_ref().and_then(|url| url.as_str()).unwrap_or("");
+    url.rsplit_once('/').map_or(url, |(_, name)| name).to_owned()
+}
+
+/// The names of messages that this room treats by name.
+pub(crate) mod names {
+    pub(crate) const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+    pub(crate) const REDIS_PROXY: &str = "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy";
+    pub(crate) const REDIS_PROTOCOL_OPTIONS: &str =
+        "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions";
+    pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+    pub(crate) const REDIS_CLUSTER: &str = "envoy.extensions.clusters.redis.v3.RedisClusterConfig";
+    pub(crate) const ANY: &str = "google.protobuf.Any";
+    pub(crate) const STRUCT: &str = "google.protobuf.Struct";
+    pub(crate) const LIST_VALUE: &str = "google.protobuf.ListValue";
+    pub(crate) const VALUE: &str = "google.protobuf.Value";
+    pub(crate) const DURATION: &str = "google.protobuf.Duration";
+    pub(crate) const TIMESTAMP: &str = "google.protobuf.Timestamp";
+    /// The messages of one field that give a scalar a presence.
+    pub(crate) const WRAPPERS: [&str; 9] = [
+        "google.protobuf.BoolValue",
+        "google.protobuf.BytesValue",
+        "google.protobuf.DoubleValue",
+        "google.protobuf.FloatValue",
+        "google.protobuf.Int32Value",
+        "google.protobuf.Int64Value",
+        "google.protobuf.StringValue",
+        "google.protobuf.UInt32Value",
+        "google.protobuf.UInt64Value",
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Schema, names};
+
+    #[test]
+    fn knows_what_this_room_names() {
+        let schema = Schema::load().unwrap();
+        let roots = [names::BOOTSTRAP, names::REDIS_PROXY, names::REDIS_PROTOCOL_OPTIONS, names::TCP_PROXY];
+        let known = [names::REDIS_CLUSTER, names::ANY, names::STRUCT, names::LIST_VALUE, names::VALUE];
+        let plain = [names::DURATION, names::TIMESTAMP];
+        for name in roots.iter().chain(&known).chain(&plain).chain(&names::WRAPPERS) {
+            assert!(schema.message(name).is_some(), "{name}");
+        }
+    }
+}

@@ -121,7 +121,8 @@ impl Engine {
                 self.wrong_arity(id, &format!("cluster|{word}"));
             }
             _ => {
-                let word = String::from_utf8_lossy(word).into_owned();
+                // In lower case, as Envoy says it.
+                let word = String::from_utf8_lossy(word).to_ascii_lowercase();
                 self.refuse(id, format!("ERR cluster subcommand '{word}' is not supported").as_bytes());
             }
         }

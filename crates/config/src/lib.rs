@@ -3,7 +3,7 @@
 //! The road of a configuration, one module a station: [`schema`] knows every message and field of Envoy's API;
 //! `written` turns text into a message of that schema and remembers on which line each field stood; `rules` applies
 //! Envoy's own validation rules, which are part of the schema; `meaning` turns the message into the types of the room
-//! `meant`; `dump` shows the message with its secrets hidden.
+//! `meant`; `dump` shows the message with its secrets hidden. [`print`] walks the other way.
 //!
 //! Three promises. A field that Envoy does not know is refused with the nearest name that it knows. A field that
 //! Envoy knows and slotmesh does not honour is refused by its path: nothing is silently ignored. All problems are
@@ -12,14 +12,25 @@
 //! Reading is driven by Envoy's protobuf descriptors and not by types written by hand, so that the list of known
 //! fields cannot be wrong, and so that the same rules and meaning serve configuration that arrives as protobuf bytes.
 
-mod dump;
+// The road of a configuration (blank lines keep rustfmt from sorting it).
 mod load;
+
+pub mod schema;
+
+mod written;
+
+mod rules;
+
 mod meaning;
+
+mod dump;
+
+// What goes wrong on it.
 pub mod problem;
 mod report;
-mod rules;
-pub mod schema;
-mod written;
+
+// The way back.
+pub mod print;
 
 pub use load::{Loaded, load_file, load_file_with_dump, load_text, load_text_with_dump};
 pub use problem::{Problem, Problems};

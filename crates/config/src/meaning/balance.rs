@@ -92,7 +92,14 @@ fn maglev(cluster: &Reader<'_>) -> Balance {
 fn by_hostname(cluster: &Reader<'_>) -> bool {
     let common = cluster.one("common_lb_config");
     let hashing = common.as_ref().and_then(|common| common.one("consistent_hashing_lb_config"));
-    hashing.is_some_and(|hashing| hashing.flag("use_hostname_for_hashing"))
+    let by_hostname = hashing.as_ref().is_some_and(|hashing| hashing.flag("use_hostname_for_hashing"));
+    if let Some(hashing) = hashing.filter(|_| by_hostname && cluster.choice("type") != "STRICT_DNS") {
+        hashing.wrong(
+            "use_hostname_for_hashing",
+            "only members of a STRICT_DNS cluster have names of their own: remove it",
+        );
+    }
+    by_hostname
 }
 
 /// For numbers up to Envoy's bound of five million this takes a thousand steps.

@@ -3,21 +3,30 @@
 //! Each function here takes a [`Reader`], which remembers what was read; what is set and was not read is refused when
 //! the reader goes. So a field can be forgotten here, but never ignored.
 
-mod address;
-mod balance;
-mod bootstrap;
-mod cluster;
-mod endpoints;
-mod faults;
-mod key_format;
-mod listener;
 mod reader;
-mod redis_cluster;
+
+mod bootstrap;
+
+// Listeners.
+mod listener;
 mod redis_proxy;
 mod routes;
-mod source;
+
+mod faults;
+mod key_format;
 mod tcp_proxy;
+
+// Clusters.
+mod cluster;
+
+mod balance;
+mod endpoints;
+mod redis_cluster;
 mod upstream;
+
+// Both.
+mod address;
+mod source;
 
 use crate::report::Report;
 use crate::rules::Rules;

@@ -12,11 +12,17 @@ const KEYS: [&str; 2] = ["envoy.filters.network.redis_proxy", "envoy.redis_proxy
 /// The protocol options of a cluster.
 pub(super) fn upstream(cluster: &Reader<'_>) -> Upstream {
     let mut upstream = Upstream::default();
+    let mut found = false;
     for (key, held) in cluster.held_by_key("typed_extension_protocol_options") {
         if !KEYS.contains(&key.as_str()) {
             let text = format!("not supported yet: only {} is", KEYS[0]);
             held.fields.report().unsupported(held.fields.path(), text);
             continue;
+        }
+        if std::mem::replace(&mut found, true) {
+            held.fields
+                .report()
+                .wrong(held.fields.path(), format!("given twice, as {}: keep one", KEYS.join(" and as ")));
         }
         if let Some(options) = held.of_type(names::REDIS_PROTOCOL_OPTIONS) {
             upstream = protocol_options(&options);

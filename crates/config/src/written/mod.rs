@@ -1,18 +1,24 @@
 //! Text to a message of Envoy's schema: first a tree that remembers its lines, then a walk along the descriptors.
 
-mod any;
+// The tree.
+mod tree;
+
 mod json;
+mod yaml;
+
+// The walk.
+mod walk;
+
+mod any;
 mod known;
+mod scalar;
+
 mod nearest;
 mod respelt;
-mod scalar;
-mod tree;
-mod walk;
-mod yaml;
 
 pub(crate) use respelt::respelt;
 pub(crate) use scalar::names as enum_names;
-use tree::Node;
+pub(crate) use tree::{Node, Plain};
 pub(crate) use walk::{Walk, child, child_of_map};
 
 use crate::report::Report;

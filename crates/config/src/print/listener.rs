@@ -1,0 +1,39 @@
+//! Listeners and the TCP filter.
+
+use super::yaml::{Map, Yaml};
+use super::{Secrets, duration, redis, socket};
+use crate::schema::names;
+use meant::{Filter, Listener, TcpProxy};
+use std::time::Duration;
+
+pub(super) fn listener(listener: &Listener, secrets: Secrets) -> Map {
+    let (name, config) = match &listener.filter {
+        Filter::Redis(filter) => ("envoy.filters.network.redis_proxy", redis::redis_proxy(filter, secrets)),
+        Filter::Tcp(filter) => ("envoy.filters.network.tcp_proxy", tcp_proxy(filter)),
+    };
+    let filter = Map::new().text("name", name).put("typed_config", config);
+    Map::new()
+        .text("name", &listener.name)
+        .put("address", socket(&listener.address))
+        .word_unless("per_connection_buffer_limit_bytes", listener.buffer_limit, 1 << 20)
+        .list("filter_chains", [Map::new().list("filters", [filter])])
+}
+
+fn tcp_proxy(filter: &TcpProxy) -> Map {
+    let idle_timeout = match filter.idle_timeout {
+        Some(timeout) if timeout == Duration::from_secs(3600) => None,
+        Some(timeout) => Some(duration(timeout)),
+        // Zero is never.
+        None => Some(duration(Duration::ZERO)),
+    };
+    typed(names::TCP_PROXY)
+        .text("stat_prefix", &filter.stat_prefix)
+        .text("cluster", &filter.cluster)
+        .some("idle_timeout", idle_timeout)
+        .word_unless("max_connect_attempts", filter.max_connect_attempts, 1)
+}
+
+/// The beginning of an `Any`.
+pub(super) fn typed(name: &str) -> Map {
+    Map::new().put("@type", Yaml::Text(format!("type.googleapis.com/{name}")))
+}

@@ -1,0 +1,89 @@
+use super::{Secrets, yaml, yaml_with};
+use crate::{load_file, load_text};
+use meant::{Filter, KeyPart, Proxy, Secret};
+use std::path::Path;
+
+fn file(name: &str) -> Proxy {
+    load_file(&Path::new("tests/files").join(name)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Everything of a proxy, its secrets as well, which `Debug` hides.
+fn whole(proxy: &Proxy) -> String {
+    let mut secrets: Vec<Secret> = Vec::new();
+    for listener in &proxy.listeners {
+        if let Filter::Redis(filter) = &listener.filter {
+            secrets.extend(filter.auth.username.clone());
+            secrets.extend(filter.auth.passwords.clone());
+        }
+    }
+    for cluster in &proxy.clusters {
+        let of_nodes = cluster.upstream.nodes.iter().map(|node| &node.credentials);
+        for credentials in of_nodes.chain([&cluster.upstream.credentials]) {
+            secrets.extend(credentials.username.clone());
+            secrets.extend(credentials.password.clone());
+        }
+    }
+    let revealed: Vec<&[u8]> = secrets.iter().map(Secret::reveal).collect();
+    format!("{proxy:#?} {revealed:?}")
+}
+
+#[test]
+fn what_is_printed_means_the_same() {
+    for name in ["tutorial.yaml", "everything.yaml"] {
+        let proxy = file(name);
+        let printed = yaml_with(&proxy, Secrets::Shown);
+        let again = load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+        assert_eq!(whole(&again), whole(&proxy), "{printed}");
+        assert_eq!(yaml_with(&again, Secrets::Shown), printed);
+    }
+    assert_eq!(yaml(&Proxy::default()), "static_resources: {}\n");
+    assert!(load_text(&yaml(&Proxy::default()), "printed").is_ok());
+}
+
+#[test]
+fn secrets_are_hidden_unless_asked_for() {
+    let proxy = file("everything.yaml");
+    let printed = yaml(&proxy);
+    for secret in ["ada", "bygone", "/v8=", "pass: word", "p1", "u1"] {
+        assert!(yaml_with(&proxy, Secrets::Shown).contains(secret), "{secret}");
+        assert!(!printed.contains(secret), "{secret}: {printed}");
+    }
+    assert_eq!(printed.matches("[redacted]").count(), 8);
+    assert!(load_text(&printed, "printed").is_ok());
+}
+
+#[test]
+fn odd_text_survives() {
+    let mut proxy = file("tutorial.yaml");
+    let odd = [
+        "yes",
+        "5",
+        "010",
+        "~",
+        "1e3",
+        ".inf",
+        "a: b",
+        "#x",
+        "'",
+        "\"",
+        "\u{1}\n\t",
+        "é\u{1f600}",
+        "- a",
+        "*a",
+        "-",
+        "%",
+    ];
+    for text in odd {
+        let mut listener = (*proxy.listeners[0]).clone();
+        if let Filter::Redis(filter) = &mut listener.filter {
+            filter.stat_prefix = text.to_owned();
+            let route = filter.routes.catch_all.as_mut().unwrap();
+            route.key_format =
+                Some(meant::KeyFormat { parts: vec![KeyPart::Text(text.as_bytes().to_vec()), KeyPart::Key] });
+        }
+        proxy.listeners[0] = listener.into();
+        let printed = yaml(&proxy);
+        let again = load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+        assert_eq!(whole(&again), whole(&proxy), "{text}");
+    }
+}

@@ -1,2 +1,40 @@
-//! (door)
-fn main() {}
+//! slotmesh: makes a Redis Cluster look like one plain Redis at one plain address.
+
+mod boot;
+mod cli;
+mod demo;
+mod shorthand;
+mod validate;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Proxy(args) => proxy(&args).map(|()| ExitCode::SUCCESS),
+        Command::Validate { files } => validate::run(&files),
+        Command::Demo { keep } => demo::run(keep),
+    };
+    outcome.unwrap_or_else(|error| {
+        // With nowhere left to write to, the exit status has to say it alone.
+        let _ = writeln!(stderr(), "slotmesh: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Reads the configuration, from a file or from the flags, then prints it or runs it until it is told to end.
+fn proxy(args: &cli::ProxyArgs) -> anyhow::Result<()> {
+    let loaded = match &args.file {
+        Some(file) => config::load_file_with_dump(file)?,
+        None => shorthand::load(&args.shorthand)?,
+    };
+    if args.print_config {
+        return cli::print(&config::print::yaml(&loaded.proxy));
+    }
+    boot::run(loaded.proxy, loaded.dump, args.workers())
+}

@@ -1,0 +1,161 @@
+//! The command line as typed.
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use meant::ReadPolicy;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread::available_parallelism;
+
+/// Makes a Redis (or Valkey) Cluster look like one plain Redis at one plain address.
+#[derive(Debug, Parser)]
+#[command(name = "slotmesh", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the proxy, from an Envoy bootstrap file or from flags
+    Proxy(ProxyArgs),
+    /// Checks configuration files without running them, and prints every problem
+    Validate {
+        /// Envoy bootstrap files, YAML or JSON
+        #[arg(short = 'c', long = "config", value_name = "FILE", required = true, num_args = 1..)]
+        files: Vec<PathBuf>,
+    },
+    /// Plays the tutorial against a real cluster of six nodes that it starts itself
+    Demo {
+        /// Leaves everything running at the end, until Ctrl-C
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+/// `slotmesh proxy`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("source").required(true).args(["file", "listen"])))]
+pub struct ProxyArgs {
+    /// Envoy bootstrap file, YAML or JSON
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub shorthand: ShorthandArgs,
+    /// Threads that serve clients [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Prints the configuration as Envoy YAML instead of running it
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+impl ProxyArgs {
+    /// How many workers to run.
+    pub fn workers(&self) -> usize {
+        let processors = || available_parallelism().map_or(1, usize::from);
+        self.workers.map_or_else(processors, usize::from)
+    }
+}
+
+/// The proxy without a file.
+#[derive(Args, Clone, Debug)]
+pub struct ShorthandArgs {
+    /// Where clients connect, for instance 127.0.0.1:6379
+    #[arg(long, value_name = "ADDRESS", requires = "cluster")]
+    pub listen: Option<SocketAddr>,
+    /// Some nodes of the Redis Cluster; the others are found
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', requires = "listen")]
+    pub cluster: Vec<HostPort>,
+    /// Which member of a shard serves reads [default: master]
+    #[arg(long, value_name = "POLICY", requires = "listen")]
+    pub read_policy: Option<Policy>,
+    /// A Redis that gets a copy of every request
+    #[arg(long, value_name = "HOST:PORT", requires = "listen")]
+    pub mirror: Option<HostPort>,
+    /// Copies only writes to the mirror
+    #[arg(long, requires = "mirror")]
+    pub mirror_writes_only: bool,
+    /// Where the admin page listens, for instance 127.0.0.1:9901
+    #[arg(long, value_name = "ADDRESS", requires = "listen")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// The read policies by the names that Envoy gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    Master,
+    PreferMaster,
+    Replica,
+    PreferReplica,
+    Any,
+}
+
+impl From<Policy> for ReadPolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Master => Self::Primary,
+            Policy::PreferMaster => Self::PreferPrimary,
+            Policy::Replica => Self::Replica,
+            Policy::PreferReplica => Self::PreferReplica,
+            Policy::Any => Self::Any,
+        }
+    }
+}
+
+/// `redis.example:6379`, `10.0.0.1:6379` or `[::1]:6379`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = text.rsplit_once(':').ok_or("a port is missing: write HOST:PORT")?;
+        let port =
+            port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{port:?} is no port (1 to 65535)"))?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(format!("an IPv6 address stands in brackets: [{host}]:{port}"));
+        }
+        let host = bare.unwrap_or(host);
+        if host.is_empty() {
+            return Err("a host is missing: write HOST:PORT".into());
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+/// Writes to standard output; an error when nobody reads it any more.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn hosts_and_ports_are_read() {
+        let read = |text: &str| text.parse::<HostPort>().map(|read| (read.host, read.port));
+        assert_eq!(read("redis.example:6379"), Ok(("redis.example".into(), 6379)));
+        assert_eq!(read("[::1]:7000"), Ok(("::1".into(), 7000)));
+        for wrong in ["redis", ":6379", "redis:", "redis:0", "redis:65536", "::1:6379", "[]:1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

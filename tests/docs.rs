@@ -1,5 +1,7 @@
 //! Every YAML that the documents show is a configuration that loads.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -48,18 +48,31 @@ impl Engine {
 
     /// Sends a request to a certain node, or fails it.
     pub(crate) fn forward(&mut self, errand: Errand, target: &Target, bytes: &[u8]) {
+        if let Some(id) = self.connection(&errand, target, bytes.len()) {
+            self.enqueue(id, &errand, bytes);
+        }
+    }
+
+    /// Sends ASKING and the request behind it, next to each other, to a certain node.
+    pub(crate) fn forward_asking(&mut self, errand: Errand, target: &Target, bytes: &[u8]) {
+        if let Some(id) = self.connection(&errand, target, bytes.len()) {
+            self.notice(id, Kind::Notice, &[b"ASKING"]);
+            self.enqueue(id, &errand, bytes);
+        }
+    }
+
+    /// The connection to a node, open or to be opened, if it has room for `more` bytes. Fails the errand if not.
+    fn connection(&mut self, errand: &Errand, target: &Target, more: usize) -> Option<UpstreamId> {
         let node = &self.clusters[errand.cluster.index()].nodes[usize::from(target.node)];
         let id = match node.upstreams[target.role as usize] {
-            NONE => match self.open(&errand, target) {
-                Some(id) => id,
-                None => return,
-            },
+            NONE => self.open(errand, target)?,
             id => UpstreamId(id),
         };
-        if self.is_full(id, errand.kind, bytes.len()) {
-            return self.overflow(&errand);
+        if self.is_full(id, errand.kind, more) {
+            self.overflow(errand);
+            return None;
         }
-        self.enqueue(id, &errand, bytes);
+        Some(id)
     }
 
     fn enqueue(&mut self, id: UpstreamId, errand: &Errand, bytes: &[u8]) {
@@ -113,20 +126,6 @@ impl Engine {
             upstream.dirty = true;
             self.dirty_upstreams.push(id);
         }
-    }
-
-    /// Sends ASKING and the request behind it, next to each other, to a certain node.
-    pub(crate) fn forward_asking(&mut self, errand: Errand, target: &Target, bytes: &[u8]) {
-        let node = &self.clusters[errand.cluster.index()].nodes[usize::from(target.node)];
-        let id = match node.upstreams[target.role as usize] {
-            NONE => match self.open(&errand, target) {
-                Some(id) => id,
-                None => return,
-            },
-            id => UpstreamId(id),
-        };
-        self.notice(id, Kind::Notice, &[b"ASKING"]);
-        self.enqueue(id, &errand, bytes);
     }
 
     fn is_full(&self, id: UpstreamId, kind: Kind, more: usize) -> bool {

@@ -5,7 +5,7 @@
 
 demo:
 	@scripts/install.sh demo
-	cargo run --quiet --locked --profile dist --package slotmesh -- demo $(if $(KEEP),--keep)
+	cargo run --locked --profile dist --package slotmesh -- demo $(if $(KEEP),--keep)
 
 test:
 	@scripts/install.sh test

@@ -32,6 +32,9 @@ mod report;
 // The way back.
 pub mod print;
 
+#[cfg(test)]
+mod testing;
+
 pub use load::{Loaded, load_file, load_file_with_dump, load_text, load_text_with_dump};
 pub use problem::{Problem, Problems};
 pub use schema::Schema;

@@ -13,7 +13,8 @@ pub(crate) struct Report {
     file: String,
     lines: RefCell<HashMap<String, u32>>,
     spoilt: RefCell<HashSet<String>>,
-    unsupported: RefCell<HashSet<String>>,
+    /// By path, the text that is told of it.
+    unsupported: RefCell<HashMap<String, String>>,
     found: RefCell<Vec<(String, String)>>,
 }
 
@@ -57,10 +58,12 @@ impl Report {
         }
     }
 
-    /// What stands at `path` is right for Envoy, and slotmesh cannot do it. Problems inside it are not told.
+    /// What stands at `path` may be right for Envoy, but slotmesh cannot do it. No other problem with it or inside it
+    /// is told: they vanish with it.
     pub(crate) fn unsupported(&self, path: &str, text: impl Into<String>) {
-        self.wrong(path, text);
-        self.unsupported.borrow_mut().insert(path.to_owned());
+        let text = text.into();
+        self.wrong(path, text.as_str());
+        self.unsupported.borrow_mut().entry(path.to_owned()).or_insert(text);
     }
 
     /// Whether an earlier problem explains anything odd at `path`.
@@ -72,9 +75,10 @@ impl Report {
     /// Everything worth telling; `Ok` if there is nothing.
     pub(crate) fn finish(self) -> Result<(), Problems> {
         let unsupported = self.unsupported.borrow();
-        let inside = |path: &str| enclosing(path).skip(1).any(|around| unsupported.contains(around));
+        let inside = |path: &str| enclosing(path).skip(1).any(|around| unsupported.contains_key(around));
         let found = self.found.borrow();
-        let told = found.iter().filter(|(path, _)| !inside(path));
+        let beside = |path: &str, text: &str| unsupported.get(path).is_some_and(|told| told != text);
+        let told = found.iter().filter(|(path, text)| !inside(path) && !beside(path, text));
         let problems: Vec<Problem> = told.map(|(path, text)| self.problem(path, text)).collect();
         if problems.is_empty() { Ok(()) } else { Err(Problems::new(problems)) }
     }
@@ -121,6 +125,7 @@ mod tests {
         report.wrong("a.b", "required");
         report.wrong("a.b.c", "too small");
         report.wrong("x.y", "odd");
+        report.wrong("x", "required");
         report.unsupported("x", "not supported yet");
         report.wrong("z", "odd");
         let problems = report.finish().unwrap_err();

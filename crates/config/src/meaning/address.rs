@@ -44,12 +44,12 @@ fn written(reader: &Reader<'_>, name: &str) -> Option<HostPort> {
         socket.wrong("protocol", "Redis speaks TCP: remove it");
     }
     socket.refuse("named_port", "names of ports are not supported yet: use port_value");
-    // Above 65535 the rules have already complained.
-    let port = u16::try_from(socket.number("port_value")).unwrap_or_default();
-    let unset = !socket.has("port_value");
     let host = socket.text("address");
-    if host.is_empty() || (unset && (socket.has("named_port") || socket.is_spoilt("port_value"))) {
+    // A rule requires both, and has complained.
+    if host.is_empty() || !socket.has("port_value") {
         return None;
     }
+    // Above 65535 another rule has complained.
+    let port = u16::try_from(socket.number("port_value")).unwrap_or(u16::MAX);
     Some(HostPort { host, port, path: socket.path().to_owned() })
 }

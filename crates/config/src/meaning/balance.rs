@@ -9,6 +9,9 @@ const RING: (u64, u64) = (1024, 8 << 20);
 /// Size of a Maglev table, if not written.
 const MAGLEV_TABLE: u64 = 65_537;
 
+/// Envoy's rule for the size; what is larger was refused already.
+const LARGEST_MAGLEV_TABLE: u64 = 5_000_011;
+
 /// The policy of a cluster without a `cluster_type`.
 pub(super) fn balance(cluster: &Reader<'_>) -> Balance {
     match cluster.choice("lb_policy").as_str() {
@@ -82,6 +85,7 @@ fn maglev(cluster: &Reader<'_>) -> Balance {
     let settings = cluster.one("maglev_lb_config");
     let table = settings.as_ref().and_then(|settings| settings.wrapped_u64("table_size")).unwrap_or(MAGLEV_TABLE);
     if let Some(settings) = &settings
+        && table <= LARGEST_MAGLEV_TABLE
         && !is_prime(table)
     {
         settings.wrong("table_size", format!("must be a prime number, such as {MAGLEV_TABLE}: {table} is none"));
@@ -102,7 +106,7 @@ fn by_hostname(cluster: &Reader<'_>) -> bool {
     by_hostname
 }
 
-/// For numbers up to Envoy's bound of five million this takes a thousand steps.
+/// For numbers up to [`LARGEST_MAGLEV_TABLE`] this takes two thousand steps.
 fn is_prime(number: u64) -> bool {
     number >= 2
         && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| !number.is_multiple_of(divisor))

@@ -42,15 +42,25 @@ fn listeners(resources: &Reader<'_>) -> Vec<Arc<meant::Listener>> {
     let mut listeners: Vec<Arc<meant::Listener>> = Vec::new();
     let mut first = HashMap::new();
     for reader in resources.all("listeners") {
+        let name = reader.text("name");
+        if !name.is_empty() {
+            unique(&mut first, &reader, name);
+        }
         let Some(mut listener) = listener::listener(&reader) else { continue };
         if listener.name.is_empty() {
             listener.name = unused_name(&listener.address.to_string(), &listeners);
-        } else if let Some(earlier) = first.insert(listener.name.clone(), reader.path().to_owned()) {
-            reader.wrong("name", format!("`{}` is also the name of {earlier}: names must differ", listener.name));
         }
         listeners.push(Arc::new(listener));
     }
     listeners
+}
+
+/// No two listeners, and no two clusters, have the same name.
+fn unique(first: &mut HashMap<String, String>, reader: &Reader<'_>, name: String) {
+    if let Some(earlier) = first.get(&name) {
+        reader.wrong("name", format!("`{name}` is also the name of {earlier}: names must differ"));
+    }
+    first.entry(name).or_insert_with(|| reader.path().to_owned());
 }
 
 /// The address names a listener that has no name; several may share `127.0.0.1:0`.
@@ -65,9 +75,7 @@ fn clusters(resources: &Reader<'_>) -> Vec<Arc<meant::Cluster>> {
     let mut first = HashMap::new();
     for reader in resources.all("clusters") {
         let cluster = cluster::cluster(&reader);
-        if let Some(earlier) = first.insert(cluster.name.clone(), reader.path().to_owned()) {
-            reader.wrong("name", format!("`{}` is also the name of {earlier}: names must differ", cluster.name));
-        }
+        unique(&mut first, &reader, cluster.name.clone());
         clusters.push(Arc::new(cluster));
     }
     clusters

@@ -53,14 +53,14 @@ fn discovery(cluster: &Reader<'_>) -> Discovery {
         other => {
             let text = format!("{other} is not supported yet: use STATIC, STRICT_DNS, LOGICAL_DNS or a cluster_type");
             cluster.report().unsupported(&cluster.at("type"), text);
-            Discovery::Static(balance)
+            // The kind that asks least of the endpoints, so that no more is told than this.
+            Discovery::StrictDns(balance)
         }
     }
 }
 
 /// `cluster_type`: a Redis Cluster.
 fn custom(cluster: &Reader<'_>) -> meant::RedisCluster {
-    provided(cluster);
     let Some(kind) = cluster.one("cluster_type") else { return redis_cluster::defaults() };
     let name = kind.text("name");
     if name != redis_cluster::NAME {
@@ -69,6 +69,7 @@ fn custom(cluster: &Reader<'_>) -> meant::RedisCluster {
         kind.without_effect(&["typed_config"]);
         return redis_cluster::defaults();
     }
+    provided(cluster);
     let config = kind.held("typed_config").and_then(|held| held.of_type(names::REDIS_CLUSTER));
     config.map_or_else(redis_cluster::defaults, |config| redis_cluster::redis_cluster(&config))
 }

@@ -111,16 +111,16 @@ impl<'a> Reader<'a> {
         self.value(name).and_then(|value| value.as_u32()).unwrap_or_default()
     }
 
-    /// The name of an enum's value, or its number where it has none.
+    /// The name of an enum's value; a number that has no name is wrong.
     pub(crate) fn choice(&self, name: &str) -> String {
-        let field = self.field(name);
         let number = self.value(name).and_then(|value| value.as_enum_number()).unwrap_or_default();
-        match field.map(|field| field.kind()) {
-            Some(Kind::Enum(kind)) => {
-                kind.get_value(number).map_or_else(|| number.to_string(), |value| value.name().to_owned())
-            }
-            _ => String::new(),
+        let Some(Kind::Enum(kind)) = self.field(name).map(|field| field.kind()) else { return String::new() };
+        if let Some(value) = kind.get_value(number) {
+            return value.name().to_owned();
         }
+        // Mostly a rule has said the same already; the same words are told once.
+        self.wrong(name, format!("must be one of {}, is {number}", written::enum_names(&kind)));
+        kind.default_value().name().to_owned()
     }
 
     pub(crate) fn wrapped_u32(&self, name: &str) -> Option<u32> {

@@ -1,30 +1,11 @@
 use super::{Secrets, yaml, yaml_with};
+use crate::testing::whole;
 use crate::{load_file, load_text};
-use meant::{Filter, KeyPart, Proxy, Secret};
+use meant::{Filter, KeyPart, Proxy};
 use std::path::Path;
 
 fn file(name: &str) -> Proxy {
     load_file(&Path::new("tests/files").join(name)).unwrap_or_else(|problems| panic!("{problems}"))
-}
-
-/// Everything of a proxy, its secrets as well, which `Debug` hides.
-fn whole(proxy: &Proxy) -> String {
-    let mut secrets: Vec<Secret> = Vec::new();
-    for listener in &proxy.listeners {
-        if let Filter::Redis(filter) = &listener.filter {
-            secrets.extend(filter.auth.username.clone());
-            secrets.extend(filter.auth.passwords.clone());
-        }
-    }
-    for cluster in &proxy.clusters {
-        let of_nodes = cluster.upstream.nodes.iter().map(|node| &node.credentials);
-        for credentials in of_nodes.chain([&cluster.upstream.credentials]) {
-            secrets.extend(credentials.username.clone());
-            secrets.extend(credentials.password.clone());
-        }
-    }
-    let revealed: Vec<&[u8]> = secrets.iter().map(Secret::reveal).collect();
-    format!("{proxy:#?} {revealed:?}")
 }
 
 #[test]

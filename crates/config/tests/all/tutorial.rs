@@ -1,13 +1,11 @@
 //! What the tutorial's configuration means.
 
-#![cfg(test)]
-
 use config::{load_file, load_file_with_dump, load_text};
 use meant::{Discovery, DnsFamily, Filter, Fraction, Proxy, ReadPolicy, RedisProxy};
 use std::path::Path;
 use std::time::Duration;
 
-const TUTORIAL: &str = include_str!("files/tutorial.yaml");
+const TUTORIAL: &str = include_str!("../files/tutorial.yaml");
 
 fn tutorial() -> Proxy {
     load_file(Path::new("tests/files/tutorial.yaml")).unwrap_or_else(|problems| panic!("{problems}"))

@@ -1,0 +1,23 @@
+//! What the tests of several modules need.
+
+use meant::{Filter, Proxy, Secret};
+
+/// Everything of a proxy, its secrets as well, which `Debug` hides.
+pub(crate) fn whole(proxy: &Proxy) -> String {
+    let mut secrets: Vec<Secret> = Vec::new();
+    for listener in &proxy.listeners {
+        if let Filter::Redis(filter) = &listener.filter {
+            secrets.extend(filter.auth.username.clone());
+            secrets.extend(filter.auth.passwords.clone());
+        }
+    }
+    for cluster in &proxy.clusters {
+        let of_nodes = cluster.upstream.nodes.iter().map(|node| &node.credentials);
+        for credentials in of_nodes.chain([&cluster.upstream.credentials]) {
+            secrets.extend(credentials.username.clone());
+            secrets.extend(credentials.password.clone());
+        }
+    }
+    let revealed: Vec<&[u8]> = secrets.iter().map(Secret::reveal).collect();
+    format!("{proxy:#?} {revealed:?}")
+}

@@ -1,0 +1,18 @@
+//! From text to meaning, as the other rooms see it.
+
+#![cfg(test)]
+
+mod tutorial;
+
+mod dump;
+
+// What is refused.
+mod names;
+mod values;
+
+mod meaning;
+mod unsupported;
+
+mod malformed;
+
+mod told;

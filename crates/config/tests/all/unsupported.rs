@@ -1,0 +1,191 @@
+//! What Envoy can do and slotmesh cannot do yet.
+
+use crate::told::{FILTER, SMALL, TUTORIAL, changed, only, problems, refuses};
+
+/// A transport socket.
+const TLS: &str = "{name: t, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext}}";
+
+/// Fields of a listener with a value that is not their default.
+const LISTENER: [(&str, &str); 19] = [
+    ("access_log", "[{name: a, typed_config: {\"@type\": type.googleapis.com/x.Y}}]"),
+    ("listener_filters", "[{name: a}]"),
+    ("default_filter_chain", "{}"),
+    ("additional_addresses", "[{}]"),
+    ("stat_prefix", "x"),
+    ("use_original_dst", "true"),
+    ("transparent", "true"),
+    ("freebind", "true"),
+    ("bind_to_port", "false"),
+    ("enable_reuse_port", "false"),
+    ("tcp_backlog_size", "5"),
+    ("tcp_fast_open_queue_length", "5"),
+    ("connection_balance_config", "{exact_balance: {}}"),
+    ("socket_options", "[{}]"),
+    ("traffic_direction", "INBOUND"),
+    ("drain_type", "MODIFY_ONLY"),
+    ("ignore_global_conn_limit", "true"),
+    ("tcp_keepalive", "{}"),
+    ("max_connections_to_accept_per_socket_event", "1"),
+];
+
+/// Fields of a cluster.
+const CLUSTER: [(&str, &str); 29] = [
+    ("transport_socket", TLS),
+    ("health_checks", "[{}]"),
+    ("outlier_detection", "{}"),
+    ("circuit_breakers", "{thresholds: [{}]}"),
+    ("eds_cluster_config", "{service_name: x}"),
+    ("load_balancing_policy", "{}"),
+    ("alt_stat_name", "x"),
+    ("per_connection_buffer_limit_bytes", "5"),
+    ("max_requests_per_connection", "5"),
+    ("respect_dns_ttl", "true"),
+    ("dns_jitter", "1s"),
+    ("dns_failure_refresh_rate", "{base_interval: 1s}"),
+    ("use_tcp_for_dns_lookups", "true"),
+    ("dns_resolvers", "[{}]"),
+    ("typed_dns_resolver_config", "{}"),
+    ("ignore_health_on_host_removal", "true"),
+    ("close_connections_on_host_health_failure", "true"),
+    ("wait_for_warm_on_init", "false"),
+    ("cleanup_interval", "1s"),
+    ("upstream_bind_config", "{}"),
+    ("lb_subset_config", "{}"),
+    ("filters", "[{}]"),
+    ("lrs_server", "{}"),
+    ("track_cluster_stats", "{}"),
+    ("preconnect_policy", "{}"),
+    ("connection_pool_per_downstream_connection", "true"),
+    ("http2_protocol_options", "{}"),
+    ("common_lb_config", "{healthy_panic_threshold: {}}"),
+    ("upstream_connection_options", "{set_local_interface_name_on_upstream_connections: true}"),
+];
+
+/// Fields of the bootstrap.
+const BOOTSTRAP: [(&str, &str); 14] = [
+    ("dynamic_resources", "{}"),
+    ("layered_runtime", "{layers: [{name: a, admin_layer: {}}]}"),
+    ("stats_config", "{}"),
+    ("stats_sinks", "[{}]"),
+    ("stats_flush_interval", "5s"),
+    ("overload_manager", "{}"),
+    ("cluster_manager", "{local_cluster_name: x}"),
+    ("watchdogs", "{}"),
+    ("tracing", "{}"),
+    ("header_prefix", "x"),
+    ("bootstrap_extensions", "[{}]"),
+    ("hds_config", "{}"),
+    ("enable_dispatcher_stats", "true"),
+    ("default_socket_interface", "x"),
+];
+
+#[test]
+fn zone_aware_read_policies() {
+    let settings = format!("{FILTER}.settings");
+    for policy in ["LOCAL_ZONE_AFFINITY", "LOCAL_ZONE_AFFINITY_REPLICAS_AND_PRIMARY"] {
+        refuses(
+            "read_policy: REPLICA",
+            &format!("read_policy: {policy}"),
+            &format!("{settings}.read_policy"),
+            "not supported yet: use MASTER,",
+        );
+    }
+}
+
+#[test]
+fn fields_of_a_listener() {
+    for (field, value) in LISTENER {
+        let to = format!("- {field}: {value}\n    name: 10.0.0.7_6379");
+        refuses("- name: 10.0.0.7_6379", &to, &format!("static_resources.listeners[0].{field}"), "not supported yet");
+    }
+}
+
+#[test]
+fn fields_of_a_cluster() {
+    for (field, value) in CLUSTER {
+        let problems = problems(&changed("type: STRICT_DNS", &format!("type: STRICT_DNS\n    {field}: {value}")));
+        let told = problems.to_string();
+        let path = format!("static_resources.clusters[1].{field}");
+        assert!(told.contains(&path) && told.contains("not supported yet") && problems.len() == 1, "{field}: {told}");
+    }
+}
+
+#[test]
+fn fields_of_the_bootstrap() {
+    for (field, value) in BOOTSTRAP {
+        let problems = problems(&format!("{field}: {value}\n{TUTORIAL}"));
+        let told = problems.to_string();
+        assert!(told.starts_with(&format!("t.yaml:1: {field}")), "{field}: {told}");
+        assert!(told.contains("not supported yet") && problems.len() == 1, "{field}: {told}");
+    }
+}
+
+#[test]
+fn more_than_one_chain_or_filter() {
+    let chain = "static_resources.listeners[0].filter_chains[0]";
+    refuses(
+        "- filters:\n",
+        "- filter_chain_match: {destination_port: 1}\n      filters:\n",
+        &format!("{chain}.filter_chain_match.destination_port"),
+        "not supported yet",
+    );
+    refuses(
+        "- filters:\n",
+        &format!("- transport_socket: {TLS}\n      filters:\n"),
+        &format!("{chain}.transport_socket"),
+        "TLS for clients is not supported yet",
+    );
+    refuses(
+        "- name: envoy.redis_proxy\n",
+        "- name: first\n      - name: envoy.redis_proxy\n",
+        &format!("{chain}.filters[0]"),
+        "before the last",
+    );
+    let (path, text) = only(&format!("{SMALL}    - {{filters: [{{name: r}}]}}\n"));
+    assert_eq!(path, "static_resources.listeners[0].filter_chains[1]");
+    assert!(text.contains("more than one filter chain is not supported yet"), "{text}");
+}
+
+#[test]
+fn other_kinds_of_clusters() {
+    refuses("type: STRICT_DNS", "type: EDS", "static_resources.clusters[1].type", "EDS is not supported yet");
+    refuses(
+        "type: STRICT_DNS",
+        "type: ORIGINAL_DST",
+        "static_resources.clusters[1].type",
+        "ORIGINAL_DST is not supported yet",
+    );
+    refuses(
+        "name: envoy.clusters.redis",
+        "name: envoy.clusters.aggregate",
+        "static_resources.clusters[0].cluster_type",
+        "`envoy.clusters.aggregate` is not supported yet",
+    );
+}
+
+#[test]
+fn other_addresses() {
+    let member = "static_resources.clusters[1].load_assignment.endpoints[0]";
+    let spot = "{address: redis-mirror.redis.svc.cluster.local, port_value: 6379}";
+    let socket = format!("{member}.lb_endpoints[0].endpoint.address.socket_address");
+    refuses(
+        spot,
+        "{address: a, port_value: 1, resolver_name: x}",
+        &format!("{socket}.resolver_name"),
+        "not supported yet",
+    );
+    refuses(
+        spot,
+        "{address: a, port_value: 1, ipv4_compat: true}",
+        &format!("{socket}.ipv4_compat"),
+        "not supported yet",
+    );
+    refuses(spot, "{address: a, named_port: redis}", &format!("{socket}.named_port"), "use port_value");
+    refuses(
+        "socket_address: {address: 127.0.0.1, port_value: 9901}",
+        "pipe: {path: /x}",
+        "admin.address.pipe",
+        "Unix sockets are not supported yet",
+    );
+    refuses("admin:\n", "admin:\n  access_log: [{name: a}]\n", "admin.access_log", "not supported yet");
+}

@@ -6,16 +6,16 @@
 //!
 //! Whoever reaches the port may stop the process and read the configuration (without its secrets): bind it to loopback.
 
-mod clusters;
-mod dump;
 mod house;
-mod index;
-mod listeners;
-mod pages;
-mod ready;
-mod reply;
 mod serve;
+mod pages;
+mod index;
+mod ready;
 mod stats;
+mod clusters;
+mod listeners;
+mod dump;
+mod reply;
 
 pub use house::{ClusterStatus, House, Info, ListenerStatus, Missing, NodeStatus, Role, State};
 pub use serve::serve;

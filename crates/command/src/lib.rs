@@ -1,13 +1,11 @@
 //! What a command is: one table row each - keys, effect, split, join, state class.
 
 pub mod row;
-pub mod subcommand;
 pub mod table;
-
+pub mod subcommand;
 pub mod lookup;
-
-pub mod join;
 pub mod keys;
+pub mod join;
 
 #[cfg(test)]
 mod invocation;

@@ -12,7 +12,7 @@
 //! Reading is driven by Envoy's protobuf descriptors and not by types written by hand, so that the list of known
 //! fields cannot be wrong, and so that the same rules and meaning serve configuration that arrives as protobuf bytes.
 
-// The road of a configuration (blank lines keep rustfmt from sorting it).
+// The road of a configuration.
 mod load;
 
 pub mod schema;

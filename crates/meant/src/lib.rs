@@ -7,10 +7,10 @@
 //!
 //! Field meanings follow Envoy's v3 API; each type names the Envoy message it stands for.
 
-pub mod cluster;
-pub mod listener;
 pub mod proxy;
+pub mod listener;
 pub mod redis;
+pub mod cluster;
 pub mod secret;
 
 pub use cluster::{

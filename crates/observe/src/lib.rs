@@ -13,12 +13,12 @@ mod histogram;
 #[macro_use]
 mod declare;
 mod by_command;
-mod cluster;
 mod filter;
+mod cluster;
 mod listener;
 mod registry;
-pub mod render;
 mod totals;
+pub mod render;
 
 pub use by_command::ByCommand;
 pub use cluster::{ClusterStats, NodeStats, UpstreamCommandStats};

@@ -11,18 +11,18 @@
 //! forwards the bytes as they came to a connection that others share, so it must not accept what the next reader could
 //! cut elsewhere.
 
-/// The first line of one element of a reply.
-mod head;
 /// How much of anything is accepted.
 mod limits;
-/// Where a line ends.
-mod line;
 /// What is wrong with bytes that are no frame.
 mod malformed;
 /// Numbers as they stand in headers.
 mod number;
-pub mod reply;
+/// Where a line ends.
+mod line;
+/// The first line of one element of a reply.
+mod head;
 pub mod request;
+pub mod reply;
 pub mod value;
 pub mod write;
 

@@ -4,11 +4,11 @@
 //! nothing is left behind: servers and folders belong to values that end them when dropped; a signal sweeps
 //! everything away first; and should this process be killed, a reaper of its own does it (`testkit::reaper`).
 
-mod acts;
-mod findings;
-mod redis_cli;
 mod settings;
 mod stage;
+mod redis_cli;
+mod findings;
+mod acts;
 
 use crate::cli::print;
 use findings::Findings;

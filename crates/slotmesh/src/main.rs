@@ -1,10 +1,10 @@
 //! slotmesh: makes a Redis Cluster look like one plain Redis at one plain address.
 
-mod boot;
 mod cli;
-mod demo;
 mod shorthand;
 mod validate;
+mod boot;
+mod demo;
 
 use clap::Parser;
 use cli::{Cli, Command};

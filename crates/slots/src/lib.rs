@@ -3,16 +3,16 @@
 //! A Redis Cluster places a key by its [`Slot`] and a [`Topology`]; any other cluster by a hash of the key ([`murmur`])
 //! and a [`ring`] or a [`maglev`] table of its [`Host`]s.
 
-mod crc16;
-pub mod described;
-pub mod maglev;
-pub mod murmur;
-pub mod parse;
-mod placement;
-pub mod ring;
 pub mod slot;
+mod crc16;
 pub mod topology;
 pub mod view;
+pub mod parse;
+pub mod described;
+mod placement;
+pub mod murmur;
+pub mod ring;
+pub mod maglev;
 
 pub use described::Described;
 pub use slot::Slot;

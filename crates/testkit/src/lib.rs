@@ -7,20 +7,20 @@
 //!
 //! The proxy's `demo` uses this room too: it starts the same servers and watches them in the same way.
 
-pub mod bootstrap;
-pub mod client;
-pub mod cluster;
 pub mod error;
+pub mod wait;
+pub mod reaper;
+pub mod process;
+pub mod ports;
+pub mod reply;
+pub mod client;
+pub mod server;
+pub mod cluster;
+pub mod monitor;
 pub mod fake;
 pub mod http;
-pub mod monitor;
-pub mod ports;
-pub mod process;
+pub mod bootstrap;
 pub mod proxy;
-pub mod reaper;
-pub mod reply;
-pub mod server;
-pub mod wait;
 
 pub use bootstrap::Bootstrap;
 pub use client::Client;

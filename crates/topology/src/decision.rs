@@ -1,13 +1,13 @@
 //! What is decided about a Redis Cluster, without a socket or a clock: when to ask, whom to ask, what to believe.
 
+/// When to ask.
+mod schedule;
 /// Whom to ask.
 mod candidates;
 /// What to believe.
 mod judge;
 /// Chance, from a seed.
 mod random;
-/// When to ask.
-mod schedule;
 
 pub(crate) use candidates::{Candidate, Candidates};
 pub(crate) use judge::{Judge, Opinion, Verdict};

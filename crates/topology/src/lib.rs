@@ -8,15 +8,13 @@
 //!
 //! What is decided (`decision`, which knows no socket and takes the time as an argument), then who acts on it.
 
-mod decision;
-
 mod report;
-mod stats;
 mod status;
-
+mod stats;
+mod decision;
 mod ask;
-mod hosts;
 mod names;
+mod hosts;
 mod redis;
 mod task;
 

@@ -5,14 +5,14 @@
 //! A [`Crew`] is one thread that accepts and N that work. Each worker owns its clients and its connections to nodes; it
 //! hears from outside only through its mail ([`mail`]), between two turns.
 
-mod accept;
-mod clients;
 mod crew;
+mod accept;
 mod mail;
-mod pass;
-mod settings;
 mod turn;
+mod clients;
 mod upstreams;
+mod settings;
+mod pass;
 
 pub use crew::{Crew, Error, Plan, Told};
 pub use engine::{Limits, Report};

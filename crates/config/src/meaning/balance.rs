@@ -50,7 +50,8 @@ pub(super) fn refuse_other_settings(cluster: &Reader<'_>, discovery: &Discovery)
     }
     // The hashing policies have read what they know of it.
     if matches!(discovery, Discovery::Redis(_)) || !matches!(policy.as_str(), "RING_HASH" | "MAGLEV") {
-        cluster.only_empty("common_lb_config");
+        let text = format!("has no effect with lb_policy {policy}: remove it, or set RING_HASH or MAGLEV");
+        cluster.one("common_lb_config").iter().for_each(|common| common.refuse("consistent_hashing_lb_config", &text));
     }
 }
 

@@ -142,8 +142,12 @@ impl<'a> Reader<'a> {
             self.wrong(name, "must not be negative");
             return None;
         }
-        let seconds = u64::try_from(nanos / 1_000_000_000).ok()?;
-        Some(Duration::new(seconds, u32::try_from(nanos % 1_000_000_000).ok()?))
+        // Envoy refuses what does not fit 64 bits of nanoseconds; nor could anybody wait for it.
+        let Ok(nanos) = i64::try_from(nanos) else {
+            self.wrong(name, "must be at most 9223372036s");
+            return None;
+        };
+        Some(Duration::from_nanos(nanos.unsigned_abs()))
     }
 
     /// The message in `name`, if it is set.

@@ -47,6 +47,3 @@ fn parse(text: &str, is_json: bool) -> Result<Node, tree::Malformed> {
     }
     json::parse(text).or_else(|error| if is_json { Err(error) } else { yaml::parse(text) })
 }
-
-#[cfg(test)]
-mod tests;

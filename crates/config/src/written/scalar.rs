@@ -35,6 +35,8 @@ fn text(node: &Node) -> Result<Value, String> {
         (Some(Plain::Bool(value)), Shape::Scalar { text, .. }) => {
             Err(format!("expected text, but an unquoted `{text}` is the boolean {value}: write \"{text}\""))
         }
+        // Envoy keeps whole numbers of more than 32 bits as text.
+        (Some(Plain::Int(number)), _) if i32::try_from(number).is_err() => Ok(Value::String(number.to_string())),
         (Some(Plain::Int(_)), Shape::Scalar { text, .. }) => {
             Err(format!("expected text, but an unquoted `{text}` is a number: write \"{text}\""))
         }

@@ -92,11 +92,8 @@ impl Walk<'_> {
     }
 
     fn list(&self, field: &FieldDescriptor, node: &Node, path: &str) -> Option<Value> {
-        let Shape::List(items) = &node.shape else {
-            self.report
-                .unreadable(path, format!("expected a list, found {}: begin each element with `- `", found(node)));
-            return None;
-        };
+        // As in Envoy, a single value stands for a list of one.
+        let items = if let Shape::List(items) = &node.shape { items.as_slice() } else { std::slice::from_ref(node) };
         let mut values = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let here = format!("{path}[{index}]");

@@ -98,6 +98,7 @@ fn yaml_conveniences_of_envoy() {
         ("enable_command_stats: true", "enable_command_stats: On"),
         ("read_policy: REPLICA", "read_policy: replica"),
         ("read_policy: REPLICA", "read_policy: 2"),
+        ("              - cluster: outbound", "                cluster: outbound"),
         ("port_value: 9901", "port_value: \"9901\""),
         ("port_value: 9901", "port_value: 9901.0"),
         ("port_value: 9901", "port_value: 0x26AD"),

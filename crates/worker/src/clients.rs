@@ -1,5 +1,6 @@
 //! A worker's client sockets.
 
+use crate::settings;
 use crate::turn::{Kind, SCRATCH, Worker};
 use engine::SessionId;
 use mio::event::Event;
@@ -34,7 +35,7 @@ impl Worker {
     pub(crate) fn admit_client(&mut self, stream: std::net::TcpStream, filter: engine::FilterId, listener: usize) {
         let local = stream.local_addr();
         let mut stream = TcpStream::from_std(stream);
-        let Ok(local) = local.and_then(|local| stream.set_nodelay(true).map(|()| local)) else {
+        let Ok(local) = local.and_then(|local| settings::client(&stream).map(|()| local)) else {
             self.clients_count.fetch_sub(1, Ordering::Relaxed);
             return;
         };

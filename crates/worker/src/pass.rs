@@ -104,7 +104,7 @@ impl Worker {
         let index = self.passes.vacant_key();
         let opened = self.dial(filter, index).and_then(|node| {
             let mut client = End::new(client);
-            client.stream.set_nodelay(true)?;
+            settings::client(&client.stream)?;
             self.register(&mut client.stream, Kind::PassClient, index)?;
             Ok(Pass { filter, listener, client, node: End::new(node), open: false, attempts: 1, since: Instant::now() })
         });

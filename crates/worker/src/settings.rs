@@ -9,6 +9,16 @@ use std::time::Duration;
 /// does not count; a machine that vanished is not.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
+/// How long a client may be silent before the kernel asks whether it is still there, as Redis's `tcp-keepalive` does:
+/// a machine that vanished leaves no connection behind.
+const CLIENT_KEEPALIVE: Duration = Duration::from_secs(300);
+
+/// A client's connection.
+pub(crate) fn client(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(CLIENT_KEEPALIVE))
+}
+
 /// A connection to a node.
 pub(crate) fn upstream(stream: &TcpStream, keepalive: Option<meant::Keepalive>) -> io::Result<()> {
     stream.set_nodelay(true)?;

@@ -187,7 +187,11 @@ impl Engine {
                     self.lose(id, &Closed::ConnectTimeout);
                 }
             }
-            Timer::Again(request) => self.dispatch(request.0, &request.1),
+            Timer::Again(request) => {
+                if self.still_wanted(request.0.ticket) {
+                    self.dispatch(request.0, &request.1);
+                }
+            }
             Timer::Parked(cluster) => self.expire_parked(cluster),
         }
     }

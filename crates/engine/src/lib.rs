@@ -10,33 +10,37 @@
 //! The stations of the journey, in the order a request passes them; then what they stand on.
 
 // The journey.
-mod command;
-mod forward;
+pub mod session;
 mod frame;
+mod command;
 mod guard;
-mod join;
+mod route;
+mod split;
+mod shard;
+mod forward;
 mod mirror;
 mod redirect;
+mod join;
 mod reply;
-mod route;
-pub mod session;
-mod shard;
-mod split;
 
-// What it stands on.
-mod buffer;
-mod cluster;
-mod engine;
-mod failure;
-mod filter;
-mod limits;
+// Off the road.
 mod loss;
-mod random;
+
+// What they stand on.
+mod engine;
+mod cluster;
+mod filter;
+mod upstream;
+mod buffer;
+mod limits;
+mod failure;
 mod time;
 mod timer;
-mod upstream;
+mod random;
+mod usage;
 
 pub use engine::{ClusterId, Decision, Engine, FilterId, Report, SessionId, UpstreamId};
 pub use failure::Closed;
 pub use limits::Limits;
 pub use time::Time;
+pub use usage::Usage;

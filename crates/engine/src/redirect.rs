@@ -8,6 +8,7 @@ use crate::engine::{ClusterId, Decision, Engine, Report, UpstreamId};
 use crate::failure::Closed;
 use crate::forward::Errand;
 use crate::shard::Target;
+use crate::time::Time;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Role};
 use meant::ReadPolicy;
@@ -147,16 +148,20 @@ impl Engine {
         false
     }
 
-    /// Waits a moment and asks again, as long as the request's own time allows.
+    /// Waits a moment and asks again, as long as the request's own time allows. A hop is for going somewhere else:
+    /// waiting at the same door, or at the two doors of a moving slot in turn (ASK, then TRYAGAIN), is bounded by that
+    /// time; only a request that has no such bound spends its hops on it.
     fn try_again(&mut self, id: UpstreamId, entry: &InFlight) -> bool {
         let due = self.now.after(TRY_AGAIN);
         if due >= entry.deadline || entry.kind == Kind::Mirror {
             return false;
         }
-        // A hop is for going somewhere else; waiting at the same door is bounded by the deadline alone.
-        let patient = InFlight { hops: 0, ..entry.clone() };
+        let timed = entry.deadline != Time::NEVER;
+        let patient = InFlight { hops: if timed { 0 } else { entry.hops }, ..entry.clone() };
         self.send_again(id, &patient, |engine, errand, bytes| {
-            engine.timers.push(due, Timer::Again(Box::new((Errand { hops: entry.hops, ..errand }, bytes.to_vec()))));
+            engine.clusters[errand.cluster.index()].stats.retried.inc();
+            let hops = if timed { 0 } else { errand.hops };
+            engine.timers.push(due, Timer::Again(Box::new((Errand { hops, ..errand }, bytes.to_vec()))));
         })
     }
 

@@ -197,9 +197,10 @@ impl Places {
         std::mem::take(&mut place.reply)
     }
 
-    /// How many places there are in all, used or not.
-    #[cfg(test)]
-    pub(crate) fn capacity(&self) -> usize {
-        self.all.len()
+    /// How many places are in somebody's line.
+    pub(crate) fn used(&self) -> usize {
+        let next = |index: &u32| self.all.get(*index as usize).map(|place| place.next);
+        let free = std::iter::successors(Some(self.free), next).filter(|index| *index != NONE).count();
+        self.all.len() - free
     }
 }

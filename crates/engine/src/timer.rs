@@ -60,6 +60,10 @@ impl Timers {
         self.heap.push(Reverse(Entry { due, order: self.order, timer }));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     pub(crate) fn next(&self) -> Time {
         self.heap.peek().map_or(Time::NEVER, |entry| entry.0.due)
     }

@@ -1,0 +1,3 @@
+//! Each mechanism by itself, in calm weather.
+
+mod plain;

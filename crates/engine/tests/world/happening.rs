@@ -1,0 +1,94 @@
+//! What happens to the nodes, at its time.
+
+use super::World;
+use super::node::{Door, Phase};
+use super::pipe::End;
+use slots::View;
+
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// The control side tells the engine of a cluster as it is now.
+    View(usize),
+    /// The control side tells what was true once.
+    OldView(usize, View),
+    GiveSlot {
+        slot: usize,
+        shard: usize,
+    },
+    BeginMove {
+        slot: usize,
+        shard: usize,
+    },
+    MoveKey(usize),
+    EndMove(usize),
+    FailOver {
+        shard: usize,
+        replica: usize,
+    },
+    /// The node takes connections like this from now on.
+    Door {
+        cluster: usize,
+        node: usize,
+        door: Door,
+    },
+    /// All its connections end.
+    Cut {
+        cluster: usize,
+        node: usize,
+        end: End,
+    },
+    Freeze {
+        cluster: usize,
+        node: usize,
+        micros: u64,
+    },
+    Excuse {
+        cluster: usize,
+        node: usize,
+        excuse: Option<&'static str>,
+    },
+}
+
+impl World {
+    pub(super) fn let_happen(&mut self) {
+        while let Some(entry) = self.happenings.first_entry()
+            && entry.key().0 <= self.now
+        {
+            let what = entry.remove();
+            self.trace.note(self.now, "happens", 0, format!("{what:?}").get(..8).unwrap_or("").as_bytes());
+            self.happen(what);
+        }
+    }
+
+    /// Lets something happen now. Within a turn, or to the nodes alone.
+    pub fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::View(cluster) => {
+                let view = self.clusters[cluster].view();
+                self.engine.apply_view(self.ids[cluster], &view);
+            }
+            Happening::OldView(cluster, view) => self.engine.apply_view(self.ids[cluster], &view),
+            Happening::GiveSlot { slot, shard } => self.clusters[0].give_slot(slot, shard),
+            Happening::BeginMove { slot, shard } => self.clusters[0].begin_move(slot, shard),
+            Happening::MoveKey(slot) => self.clusters[0].move_key(slot),
+            Happening::EndMove(slot) => self.clusters[0].end_move(slot),
+            Happening::FailOver { shard, replica } => self.clusters[0].fail_over(shard, replica),
+            Happening::Door { cluster, node, door } => self.clusters[cluster].nodes[node].door = door,
+            Happening::Freeze { cluster, node, micros } => {
+                self.clusters[cluster].nodes[node].frozen_until = self.now + micros;
+            }
+            Happening::Excuse { cluster, node, excuse } => self.clusters[cluster].nodes[node].excuse = excuse,
+            Happening::Cut { cluster, node, end } => self.cut(cluster, node, end),
+        }
+    }
+
+    fn cut(&mut self, cluster: usize, node: usize, end: End) {
+        for index in 0..self.conns.len() {
+            let conn = &mut self.conns[index];
+            if (conn.cluster, conn.node, conn.phase) == (cluster, node, Phase::Open) {
+                conn.to_proxy.finish(self.now, end, &mut self.dice);
+                self.flow_conn(index);
+            }
+        }
+    }
+}

@@ -24,6 +24,10 @@ impl Filter {
     pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
         self.routes.iter().position(|route| {
             let prefix = &route.prefix;
+            // The catch-all, mostly: not worth a comparison.
+            if prefix.is_empty() {
+                return true;
+            }
             match self.case_insensitive {
                 true => key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
                 false => key.starts_with(prefix),

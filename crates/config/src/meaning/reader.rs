@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
 
     /// Whether `name` is set. This does not count as reading it.
     pub(crate) fn has(&self, name: &str) -> bool {
+        debug_assert!(self.message.descriptor().get_field_by_name(name).is_some(), "no field {name}");
         self.message.has_field_by_name(name)
     }
 

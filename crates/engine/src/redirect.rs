@@ -11,7 +11,6 @@ use crate::shard::Target;
 use crate::time::Time;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Role};
-use meant::ReadPolicy;
 use slots::Slot;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -97,10 +96,7 @@ impl Engine {
             Verdict::Elsewhere => {
                 let problem = String::from_utf8_lossy(reply).trim_end().to_string();
                 self.pause_node(cluster, from, format!("answered {problem}"));
-                let others = self.filters[entry.filter.index()].settings.read_policy != ReadPolicy::Primary;
-                entry.read
-                    && others
-                    && self.send_again(id, entry, |engine, errand, bytes| engine.dispatch(errand, bytes))
+                entry.read && self.elsewhere(id, entry)
             }
             Verdict::Demoted | Verdict::Down => {
                 let address = self.upstreams[id.0 as usize].address;
@@ -146,6 +142,20 @@ impl Engine {
         self.clusters[cluster.index()].stats.upstream_internal_redirect_failed_total.inc();
         self.decisions.push(Decision::Report(cluster, Report::Unknown));
         false
+    }
+
+    /// Sends a read to another member, if the read policy knows one.
+    fn elsewhere(&mut self, id: UpstreamId, entry: &InFlight) -> bool {
+        let upstream = &self.upstreams[id.0 as usize];
+        let (cluster, from) = (upstream.cluster, upstream.node);
+        let errand = Errand { avoid: Some(from), ..entry.errand(cluster) };
+        match self.target(&errand) {
+            Ok(target) if target.node != from => self.send_again(id, entry, |engine, errand, bytes| {
+                engine.clusters[cluster.index()].stats.retried.inc();
+                engine.forward(errand, &target, bytes);
+            }),
+            _ => false,
+        }
     }
 
     /// Waits a moment and asks again, as long as the request's own time allows. A hop is for going somewhere else:

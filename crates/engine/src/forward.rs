@@ -203,13 +203,11 @@ impl Engine {
 
     /// Whether a connection to this node may be opened now.
     fn may_open(&mut self, errand: &Errand, node: u16) -> Result<(), Refusal> {
+        if self.too_many_unknown(errand.filter, errand.cluster, node) {
+            return Err(Refusal::Unlisted(self.clusters[errand.cluster.index()].nodes[usize::from(node)].address));
+        }
         let settings = &self.filters[errand.filter.index()].settings;
         let cluster = &mut self.clusters[errand.cluster.index()];
-        let unknown = !cluster.nodes[usize::from(node)].listed;
-        if unknown && cluster.unknown_connections() >= settings.max_upstream_unknown_connections as usize {
-            cluster.stats.max_upstream_unknown_connections_reached.inc();
-            return Err(Refusal::Overflow(cluster.meant.name.clone()));
-        }
         let node = &mut cluster.nodes[usize::from(node)];
         if !node.healthy(self.now) {
             return Err(Refusal::Node(node.address, node.problem.clone()));
@@ -225,6 +223,17 @@ impl Engine {
         }
         node.allowance -= 1.0;
         Ok(())
+    }
+
+    /// Whether a connection to this node would be one too many to nodes that only redirects named.
+    pub(crate) fn too_many_unknown(&self, filter: FilterId, cluster: ClusterId, node: u16) -> bool {
+        let most = self.filters[filter.index()].settings.max_upstream_unknown_connections as usize;
+        let cluster = &self.clusters[cluster.index()];
+        let reached = !cluster.nodes[usize::from(node)].listed && cluster.unknown_connections() >= most;
+        if reached {
+            cluster.stats.max_upstream_unknown_connections_reached.inc();
+        }
+        reached
     }
 
     /// AUTH and READONLY, ahead of all requests and without waiting for their replies.
@@ -315,7 +324,7 @@ impl Engine {
 
 /// Why a connection may not be opened; owns its words.
 enum Refusal {
-    Overflow(String),
+    Unlisted(std::net::SocketAddr),
     Node(std::net::SocketAddr, String),
     RateLimited(std::net::SocketAddr),
 }
@@ -323,7 +332,9 @@ enum Refusal {
 impl Refusal {
     fn borrowed(&self) -> Failure<'_> {
         match self {
-            Self::Overflow(name) => Failure::Overflow(name),
+            Self::Unlisted(address) => {
+                Failure::Node(*address, "is not in the cluster's view, and max_upstream_unknown_connections is reached")
+            }
             Self::Node(address, why) => Failure::Node(*address, why),
             Self::RateLimited(address) => Failure::RateLimited(*address),
         }

@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::engine::{ClusterId, Decision, Engine, Report, UpstreamId};
 use crate::failure::Closed;
 use crate::forward::Errand;
+use crate::session::NONE;
 use crate::shard::Target;
 use crate::time::Time;
 use crate::timer::Timer;
@@ -110,14 +111,14 @@ impl Engine {
 
     fn moved(&mut self, id: UpstreamId, entry: &InFlight, slot: Slot, to: &[u8]) -> bool {
         let cluster = self.upstreams[id.0 as usize].cluster;
-        let Some(node) = self.locate(id, to) else { return self.not_followed(cluster) };
+        let Some(node) = self.destination(id, entry, to) else { return self.not_followed(cluster) };
         self.clusters[cluster.index()].mend(slot, node);
         let target = Target { node, role: Role::Primary };
         self.follow(id, entry, |engine, errand, bytes| engine.forward(errand, &target, bytes))
     }
 
     fn asked(&mut self, id: UpstreamId, entry: &InFlight, to: &[u8]) -> bool {
-        let Some(node) = self.locate(id, to) else {
+        let Some(node) = self.destination(id, entry, to) else {
             let cluster = self.upstreams[id.0 as usize].cluster;
             return self.not_followed(cluster);
         };
@@ -191,6 +192,14 @@ impl Engine {
         send(self, errand, &bytes);
         self.pool.give(bytes);
         true
+    }
+
+    /// The node that a redirect names, if it may be gone to: there is a bound to connections to nodes that no view names.
+    fn destination(&mut self, id: UpstreamId, entry: &InFlight, to: &[u8]) -> Option<u16> {
+        let node = self.locate(id, to)?;
+        let cluster = self.upstreams[id.0 as usize].cluster;
+        let open = self.clusters[cluster.index()].nodes[usize::from(node)].upstreams[Role::Primary as usize] != NONE;
+        (open || !self.too_many_unknown(entry.filter, cluster, node)).then_some(node)
     }
 
     /// The node that a redirect names: an address, a name that the view knows, or an empty host (the same host).

@@ -260,3 +260,20 @@ fn a_copy_for_a_mirror_follows_redirects_too() {
     assert_eq!(world.clusters[1].stores[0].len(), 1);
     world.assert_idle();
 }
+
+#[test]
+fn a_node_that_only_a_redirect_named_is_within_a_bound_or_the_redirect_is_the_reply() {
+    let mut setup = Setup::cluster(3, 0);
+    setup.settings().max_upstream_unknown_connections = 0;
+    let mut world = World::new(setup);
+    let client = world.connect();
+    world.teach_often(2, "GET foo", Answer::Say("-ASK 12182 10.0.0.99:7000\r\n"), 2);
+    assert_eq!(world.ask(client, "GET foo"), "-ASK 12182 10.0.0.99:7000");
+    assert_eq!(world.stats[0].max_upstream_unknown_connections_reached.get(), 1);
+    assert_eq!(world.stats[0].upstream_internal_redirect_failed_total.get(), 1);
+    // Nor does MOVED to such a node send all that follows to where nothing can be sent.
+    world.teach(2, "GET a", Answer::Say("-MOVED 15495 10.0.0.99:7000\r\n"));
+    assert_eq!(world.ask(client, "GET a"), "-MOVED 15495 10.0.0.99:7000");
+    assert_eq!(world.ask(client, "GET a"), "nil");
+    world.assert_idle();
+}

@@ -56,7 +56,7 @@ impl Engine {
     /// Sends ASKING and the request behind it, next to each other, to a certain node.
     pub(crate) fn forward_asking(&mut self, errand: Errand, target: &Target, bytes: &[u8]) {
         if let Some(id) = self.connection(&errand, target, bytes.len()) {
-            self.notice(id, Kind::Notice, &[b"ASKING"]);
+            self.notice(id, errand.filter, Kind::Notice, &[b"ASKING"]);
             self.enqueue(id, &errand, bytes);
         }
     }
@@ -197,7 +197,7 @@ impl Engine {
         node.upstreams[target.role as usize] = id.0;
         self.decisions.push(Decision::Connect { upstream: id, address: node.address, cluster: errand.cluster });
         self.timers.push(due, Timer::Connect(id, self.serial));
-        self.greet(id);
+        self.greet(id, errand.filter);
         Some(id)
     }
 
@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// AUTH and READONLY, ahead of all requests and without waiting for their replies.
-    fn greet(&mut self, id: UpstreamId) {
+    fn greet(&mut self, id: UpstreamId, filter: FilterId) {
         let upstream = &self.upstreams[id.0 as usize];
         let cluster = &self.clusters[upstream.cluster.index()];
         let node = &cluster.nodes[usize::from(upstream.node)];
@@ -245,24 +245,24 @@ impl Engine {
         let role = upstream.role;
         match (&credentials.username, &credentials.password) {
             (Some(user), Some(password)) => {
-                self.notice(id, Kind::Auth, &[b"AUTH", user.reveal(), password.reveal()]);
+                self.notice(id, filter, Kind::Auth, &[b"AUTH", user.reveal(), password.reveal()]);
             }
-            (None, Some(password)) => self.notice(id, Kind::Auth, &[b"AUTH", password.reveal()]),
+            (None, Some(password)) => self.notice(id, filter, Kind::Auth, &[b"AUTH", password.reveal()]),
             _ => {}
         }
         if role == Role::Replica {
-            self.notice(id, Kind::Notice, &[b"READONLY"]);
+            self.notice(id, filter, Kind::Notice, &[b"READONLY"]);
         }
     }
 
-    /// A command of the proxy's own, for which nobody waits.
-    fn notice(&mut self, id: UpstreamId, kind: Kind, words: &[&[u8]]) {
+    /// A command of the proxy's own, for which nobody waits; whose timeout counts if it is never answered.
+    fn notice(&mut self, id: UpstreamId, filter: FilterId, kind: Kind, words: &[&[u8]]) {
         let mut bytes = self.pool.take();
         resp::write::command(&mut bytes, words);
         let entry = InFlight {
             ticket: Ticket::NOBODY,
             spot: Spot::Any,
-            filter: FilterId(0),
+            filter,
             command: command::Id(0),
             kind,
             read: false,

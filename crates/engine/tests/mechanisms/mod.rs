@@ -4,6 +4,7 @@
 
 mod plain;
 mod redirects;
+mod timeouts;
 
 use crate::world::World;
 

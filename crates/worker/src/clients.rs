@@ -17,6 +17,8 @@ pub(crate) struct Client {
     listener: usize,
     /// The kernel may have bytes that were not read yet: no event will say so again.
     unread: bool,
+    /// The client's end has been announced: what is left is read up to it, as no event will announce it again.
+    ended: bool,
 }
 
 /// A socket that was closed with bytes of the client still on their way: it is read for a moment more, since a reset
@@ -50,11 +52,16 @@ impl Worker {
         if self.clients.len() <= index {
             self.clients.resize_with(index + 1, || None);
         }
-        self.clients[index] = Some(Client { stream, listener, unread: false });
+        self.clients[index] = Some(Client { stream, listener, unread: false, ended: false });
     }
 
     pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
         let id = SessionId(index as u32);
+        if event.is_read_closed()
+            && let Some(client) = self.clients.get_mut(index).and_then(Option::as_mut)
+        {
+            client.ended = true;
+        }
         if event.is_readable() || event.is_read_closed() {
             self.read_client(id);
         }
@@ -79,9 +86,10 @@ impl Worker {
                     return self.engine.client_finished(id);
                 }
                 Ok(n) => {
-                    client.unread = n == SCRATCH;
+                    let more = n == SCRATCH || client.ended;
+                    client.unread = more;
                     self.engine.client_bytes(id, &self.scratch[..n]);
-                    if n < SCRATCH {
+                    if !more {
                         return;
                     }
                 }

@@ -42,7 +42,7 @@ impl Worker {
             return;
         }
         if event.is_readable() || event.is_read_closed() {
-            self.read_upstream(id);
+            self.read_upstream(id, event.is_read_closed());
         }
         if event.is_writable() && !self.engine.upstream_output(id).is_empty() {
             self.write_upstream(id);
@@ -67,14 +67,15 @@ impl Worker {
         self.upstreams.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|upstream| upstream.open)
     }
 
-    fn read_upstream(&mut self, id: UpstreamId) {
+    /// Reads what there is; `ended` says that the node has closed, which no event will say again.
+    fn read_upstream(&mut self, id: UpstreamId, ended: bool) {
         loop {
             let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
             match upstream.stream.read(&mut self.scratch) {
                 Ok(0) => return self.engine.upstream_closed(id, &Closed::ByPeer),
                 Ok(n) => {
                     self.engine.upstream_bytes(id, &self.scratch[..n]);
-                    if n < SCRATCH {
+                    if n < SCRATCH && !ended {
                         return;
                     }
                 }

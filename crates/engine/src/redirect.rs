@@ -72,13 +72,12 @@ impl Engine {
     /// wants no password is no problem.
     fn auth_refused(&mut self, id: UpstreamId, entry: &InFlight, reply: &[u8]) -> bool {
         let text = String::from_utf8_lossy(reply.strip_prefix(b"-").unwrap_or(reply)).trim_end().to_string();
-        if text.contains("without any password configured") {
+        // The second is how Redis said it up to version 5.
+        if text.contains("without any password configured") || text.contains("but no password is set") {
             return false;
         }
-        // Nothing behind it was carried out: it may all be sent again.
-        let upstream = &mut self.upstreams[id.0 as usize];
-        upstream.answered(entry.len);
-        upstream.sent = 0;
+        // What follows may have been carried out all the same: the default user may need no password.
+        self.upstreams[id.0 as usize].answered(entry.len);
         self.lose(id, &Closed::Unauthorized(text));
         true
     }

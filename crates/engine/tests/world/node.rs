@@ -53,6 +53,8 @@ pub struct Node {
     /// Said to whoever connects, unasked.
     pub banner: Option<&'static str>,
     pub password: Option<(Option<&'static str>, &'static str)>,
+    /// Whoever has not authenticated is served all the same.
+    pub lenient: bool,
     /// Said instead of answers: LOADING and the like.
     pub excuse: Option<&'static str>,
     /// It reads and carries out nothing until then.
@@ -69,6 +71,7 @@ impl Node {
             door: Door::Open,
             banner: None,
             password: None,
+            lenient: false,
             excuse: None,
             frozen_until: 0,
             rules: Vec::new(),

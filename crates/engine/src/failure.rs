@@ -23,7 +23,7 @@ pub enum Closed {
     Silent,
     /// The node refused the configured credentials; its words.
     Unauthorized(String),
-    /// The node closed it while nothing was owed on it: no fault, the next request opens another.
+    /// It was closed or broke while nothing was owed on it: no fault, the next request opens another.
     Idle,
     /// The proxy closed it: its node left the cluster, or its cluster left the configuration.
     Retired,

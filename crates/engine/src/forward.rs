@@ -33,6 +33,8 @@ pub(crate) struct Errand {
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// A failure so long after the last is a first one.
+const FORGIVEN: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Sends a request to whoever it is for, or fails it.
@@ -179,6 +181,7 @@ impl Engine {
             address: node.address,
             serial: self.serial,
             open: false,
+            served: false,
             gone: false,
             retiring: false,
             window: Buffer::default(),
@@ -280,8 +283,6 @@ impl Engine {
         let Some(upstream) = self.upstreams.get_mut(id.0 as usize).filter(|up| !up.gone) else { return };
         upstream.open = true;
         upstream.last_read = self.now;
-        let node = &mut self.clusters[upstream.cluster.index()].nodes[usize::from(upstream.node)];
-        node.failures = 0;
         if !upstream.dirty && !upstream.unsent().is_empty() {
             upstream.dirty = true;
             self.dirty_upstreams.push(id);
@@ -300,10 +301,21 @@ impl Engine {
         }
     }
 
+    /// A node has answered a request: whatever was wrong with it is over.
+    #[cold]
+    pub(crate) fn proven(&mut self, id: UpstreamId) {
+        let upstream = &mut self.upstreams[id.0 as usize];
+        upstream.served = true;
+        self.clusters[upstream.cluster.index()].nodes[usize::from(upstream.node)].failures = 0;
+    }
+
     /// Keeps a node alone for a while after a failure, longer each time.
     pub(crate) fn pause_node(&mut self, cluster: ClusterId, node: u16, problem: String) {
         let jitter = 75 + self.random.below(50);
         let node = &mut self.clusters[cluster.index()].nodes[usize::from(node)];
+        if self.now > node.retry_at.after(FORGIVEN) {
+            node.failures = 0;
+        }
         node.failures = node.failures.saturating_add(1);
         let doubled = FIRST_PAUSE.saturating_mul(1 << (node.failures - 1).min(10)).min(LAST_PAUSE);
         node.retry_at = self.now.after(doubled * jitter / 100);
@@ -317,7 +329,7 @@ impl Engine {
     /// The driver lost the connection, or could not open it.
     pub fn upstream_closed(&mut self, id: UpstreamId, closed: &Closed) {
         let Some(upstream) = self.upstreams.get(id.0 as usize).filter(|up| !up.gone) else { return };
-        let idle = !upstream.owes() && *closed == Closed::ByPeer;
+        let idle = !upstream.owes() && matches!(closed, Closed::ByPeer | Closed::Broken(_));
         self.lose(id, if idle { &Closed::Idle } else { closed });
     }
 }

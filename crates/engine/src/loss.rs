@@ -27,7 +27,9 @@ impl Engine {
             *slot = NONE;
         }
         self.count_loss(id, closed);
-        if closed.is_fault() {
+        // One that has served is opened again at once: nothing else tells whether the node is well.
+        let hopeful = self.upstreams[id.0 as usize].served && matches!(closed, Closed::ByPeer | Closed::Broken(_));
+        if closed.is_fault() && !hopeful {
             self.pause_node(cluster, node, closed.to_string());
         }
         self.rescue(id, closed);

@@ -75,10 +75,14 @@ impl Engine {
         }
         let upstream = &mut self.upstreams[id.0 as usize];
         upstream.answered(entry.len);
+        let unproven = !upstream.served;
         if upstream.retiring && upstream.line.is_empty() {
             self.lose(id, &Closed::Retired);
         }
         if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
+            if unproven {
+                self.proven(id);
+            }
             self.count_reply(id, &entry, reply.first() != Some(&b'-'));
             if !self.deliver(entry.ticket, reply, true) {
                 let cluster = self.upstreams[id.0 as usize].cluster;

@@ -76,6 +76,8 @@ pub(crate) struct Upstream {
     /// Tells this connection from an earlier one with the same id.
     pub(crate) serial: u32,
     pub(crate) open: bool,
+    /// It has answered a request.
+    pub(crate) served: bool,
     /// Ended; forgotten at the turn's end.
     pub(crate) gone: bool,
     /// To be closed once nothing is owed any more.

@@ -57,10 +57,7 @@ fn a_part_that_takes_too_long_fails_alone() {
     let client = world.connect();
     world.ask(client, "MSET a 1 b 2 c 3");
     world.teach(0, "MGET b", Answer::Never);
-    assert_eq!(
-        world.ask(client, "MGET a b c b"),
-        format!("[1, {TIMEOUT}, 3, {TIMEOUT}]")
-    );
+    assert_eq!(world.ask(client, "MGET a b c b"), format!("[1, {TIMEOUT}, 3, {TIMEOUT}]"));
     world.teach(0, "DEL b", Answer::Never);
     assert_eq!(world.ask(client, "DEL a b c"), "-finished with 1 error(s)");
     world.run(1000 * MS);

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Why an upstream came to its end. The node's or the network's fault, except [`Closed::Idle`] and [`Closed::Retired`].
+/// Why an upstream came to its end. The node's or the network's fault, except [`Closed::Oversized`],
+/// [`Closed::Idle`] and [`Closed::Retired`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// It could not be opened; the system's words. Nothing was sent: to try again is safe.
@@ -19,6 +20,9 @@ pub enum Closed {
     Broken(String),
     /// The node sent bytes that are no reply. What was sent may have been executed.
     Malformed(String),
+    /// The node sent a reply of more bytes than [`crate::Limits::reply`] allows. What was sent may have been executed.
+    /// Not the node's fault but its client's, who has asked for it.
+    Oversized(usize),
     /// It gave no sign of life while requests waited for three times their timeout.
     Silent,
     /// The node refused the configured credentials; its words.
@@ -37,7 +41,7 @@ impl Closed {
 
     /// Whether the node is to be left alone for a while.
     pub(crate) fn is_fault(&self) -> bool {
-        !matches!(self, Self::Retired | Self::Idle)
+        !matches!(self, Self::Retired | Self::Idle | Self::Oversized(_))
     }
 }
 
@@ -49,6 +53,7 @@ impl fmt::Display for Closed {
             Self::ByPeer => f.write_str("closed the connection before it replied"),
             Self::Broken(why) => write!(f, "the connection broke ({why})"),
             Self::Malformed(why) => write!(f, "sent bytes that are no reply ({why})"),
+            Self::Oversized(limit) => write!(f, "sent a reply of more than {limit} bytes"),
             Self::Silent => f.write_str("gave no sign of life"),
             Self::Unauthorized(why) => write!(f, "refused the configured credentials ({why})"),
             Self::Idle => f.write_str("closed the idle connection"),

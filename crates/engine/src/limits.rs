@@ -3,8 +3,13 @@
 /// The bounds of one engine (one worker). Every one has a clear error or a stop to reading behind it.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Sizes of frames.
+    /// Sizes of frames: of requests, and of replies that are joined.
     pub frames: resp::Limits,
+    /// Sizes within replies that only pass through: nothing is allocated per element, so there may be 256 Mi of them.
+    pub replies: resp::Limits,
+    /// Bytes of one whole reply; beyond, its client reads so, and the connection is closed, since nobody can tell how
+    /// much more is to come. Default 1 GiB.
+    pub reply: usize,
     /// Sizes of frames before a client has authenticated: 10 arguments of 16 KiB, as Redis does.
     pub unauthenticated: resp::Limits,
     /// Requests of one client that wait for a reply; beyond, the client is read no more. Default 4,096.
@@ -31,8 +36,11 @@ impl Default for Limits {
         let frames = resp::Limits::default();
         let unauthenticated =
             resp::Limits { bulk: 16 << 10, arguments: 10, request: 256 << 10, ..resp::Limits::default() };
+        let replies = resp::Limits { elements: 256 << 20, ..frames };
         Self {
             frames,
+            replies,
+            reply: 1 << 30,
             unauthenticated,
             places: 4096,
             unread: 256 << 20,

@@ -7,6 +7,9 @@ use crate::time::Time;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Upstream};
 
+/// How much of a reply that was not expected an error quotes.
+const QUOTED: usize = 128;
+
 impl Engine {
     /// Bytes that a node sent.
     pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
@@ -39,13 +42,17 @@ impl Engine {
         let mut scan = std::mem::take(&mut self.upstreams[id.0 as usize].scan);
         let mut at = 0;
         while at < bytes.len() {
-            match scan.next(&bytes[at..], &self.limits.frames) {
+            match scan.next(&bytes[at..], &self.limits.replies) {
                 Ok(Some(len)) => {
                     self.reply(id, &bytes[at..at + len]);
                     at += len;
                     if self.upstreams[id.0 as usize].gone {
                         return bytes.len();
                     }
+                }
+                Ok(None) if scan.needed() > self.limits.reply => {
+                    self.refuse_oversized(id);
+                    return bytes.len();
                 }
                 Ok(None) => break,
                 Err(malformed) => {
@@ -61,14 +68,36 @@ impl Engine {
         at
     }
 
+    /// A reply that nobody could keep. Whoever asked for it must not ask again elsewhere, as a lost reader would.
+    #[cold]
+    fn refuse_oversized(&mut self, id: UpstreamId) {
+        let closed = Closed::Oversized(self.limits.reply);
+        let upstream = &mut self.upstreams[id.0 as usize];
+        let address = upstream.address;
+        if let Some(entry) = upstream.line.front_mut() {
+            let ticket = std::mem::replace(&mut entry.ticket, Ticket::NOBODY);
+            self.fail(ticket, &Failure::Node(address, &closed.to_string()));
+        }
+        self.lose(id, &closed);
+    }
+
+    /// A reply to nothing, or to a request of which the node has seen a part at most (Redis says so that it has too
+    /// many clients). To take it for an answer would let the next request begin in the middle of this one.
+    #[cold]
+    fn refuse_unasked(&mut self, id: UpstreamId, reply: &[u8]) {
+        let text = String::from_utf8_lossy(reply.get(..QUOTED).unwrap_or(reply)).trim().to_string();
+        self.lose(id, &Closed::Malformed(format!("nobody asked for it: {text}")));
+    }
+
     /// One whole reply.
     fn reply(&mut self, id: UpstreamId, reply: &[u8]) {
         if resp::reply::is_push(reply) {
             return;
         }
         let upstream = &mut self.upstreams[id.0 as usize];
-        let Some(entry) = upstream.line.pop_front() else {
-            return self.lose(id, &Closed::Malformed("a reply that nobody asked for".into()));
+        let sent = upstream.sent;
+        let Some(entry) = upstream.line.pop_front_if(|entry| entry.len as usize <= sent) else {
+            return self.refuse_unasked(id, reply);
         };
         if reply.first() == Some(&b'-') && self.turned_away(id, &entry, reply) {
             return;

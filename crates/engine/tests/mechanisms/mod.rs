@@ -6,6 +6,7 @@ mod greeting;
 mod losses;
 mod plain;
 mod redirects;
+mod replies;
 mod timeouts;
 
 use crate::world::World;

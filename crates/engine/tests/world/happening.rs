@@ -1,8 +1,8 @@
 //! What happens to the nodes, at its time.
 
-use super::World;
-use super::node::{Door, Phase};
+use super::node::{Conn, Door, Phase};
 use super::pipe::End;
+use super::{Wake, World};
 use slots::View;
 
 #[derive(Clone, Debug)]
@@ -30,6 +30,12 @@ pub enum Happening {
         cluster: usize,
         node: usize,
         door: Door,
+    },
+    /// It says something on all its connections, unasked.
+    Blurt {
+        cluster: usize,
+        node: usize,
+        text: &'static str,
     },
     /// All its connections end.
     Cut {
@@ -79,16 +85,24 @@ impl World {
             }
             Happening::Excuse { cluster, node, excuse } => self.clusters[cluster].nodes[node].excuse = excuse,
             Happening::Cut { cluster, node, end } => self.cut(cluster, node, end),
+            Happening::Blurt { cluster, node, text } => {
+                for index in self.connected_to(cluster, node) {
+                    self.conns[index].output.extend_from_slice(text.as_bytes());
+                    self.wake(self.now, Wake::Conn(index));
+                }
+            }
         }
     }
 
+    fn connected_to(&self, cluster: usize, node: usize) -> Vec<usize> {
+        let fits = |conn: &Conn| (conn.cluster, conn.node, conn.phase) == (cluster, node, Phase::Open);
+        (0..self.conns.len()).filter(|index| fits(&self.conns[*index])).collect()
+    }
+
     fn cut(&mut self, cluster: usize, node: usize, end: End) {
-        for index in 0..self.conns.len() {
-            let conn = &mut self.conns[index];
-            if (conn.cluster, conn.node, conn.phase) == (cluster, node, Phase::Open) {
-                conn.to_proxy.finish(self.now, end, &mut self.dice);
-                self.flow_conn(index);
-            }
+        for index in self.connected_to(cluster, node) {
+            self.conns[index].to_proxy.finish(self.now, end, &mut self.dice);
+            self.flow_conn(index);
         }
     }
 }

@@ -251,7 +251,10 @@ fn samaritan_33_nobody_waits_for_ever_when_a_node_hangs_with_a_full_pipeline() {
     for client in clients {
         let heard = world.heard(client);
         assert_eq!(heard.len(), 20);
-        let expected = ["-upstream failure: no reply within op_timeout", "-upstream failure: too much waits for cluster 'main' already"];
+        let expected = [
+            "-upstream failure: no reply within op_timeout",
+            "-upstream failure: too much waits for cluster 'main' already",
+        ];
         assert!(heard.iter().all(|reply| expected.contains(&reply.as_str())), "{heard:?}");
     }
     assert_eq!(world.stats[0].request_overflow.get(), 300);

@@ -2,11 +2,15 @@
 //!
 //! In a cluster of three shards the nodes 0, 1 and 2 are the primaries; `b` is at 0, `c` at 1, `a` and `foo` at 2.
 
+mod faults;
 mod greeting;
 mod losses;
+mod mirrors;
 mod plain;
+mod reads;
 mod redirects;
 mod replies;
+mod routes;
 mod timeouts;
 
 use crate::world::World;

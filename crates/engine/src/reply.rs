@@ -218,7 +218,10 @@ impl Engine {
         place.reply = self.pool.take();
         place.reply.extend_from_slice(reply);
         place.failed = !success;
+        let id = SessionId(place.session);
+        self.sessions[id.0 as usize].held += reply.len();
         self.timers.push(due, Timer::Release(ticket));
+        self.bound_unread(id);
     }
 
     pub(crate) fn release(&mut self, ticket: Ticket) {
@@ -228,6 +231,7 @@ impl Engine {
         }
         let reply = std::mem::take(&mut place.reply);
         let success = !place.failed;
+        self.sessions[place.session as usize].held -= reply.len();
         self.settle(index, &reply, success);
         self.pool.give(reply);
     }

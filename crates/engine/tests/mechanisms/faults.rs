@@ -112,3 +112,22 @@ fn a_client_that_leaves_takes_its_held_replies_along() {
     world.run(2000 * MS);
     world.assert_idle();
 }
+
+#[test]
+fn replies_that_are_held_back_count_against_the_bounds_of_their_client() {
+    let mut setup = Setup::cluster(1, 0);
+    setup.proxies[0].faults = vec![fault(FaultKind::Delay, 100, 1000, &["get"])];
+    setup.buffer_limit = 10_000;
+    let mut world = World::new(setup);
+    let client = world.connect();
+    world.ask(client, &format!("SET foo {}", "x".repeat(1000)));
+    for _ in 0..100 {
+        world.send(client, "GET foo");
+        world.run(1 * MS);
+    }
+    let usage = world.engine.usage();
+    assert!(usage.places < 15 && (10_000..15_000).contains(&usage.bytes), "{usage:?}");
+    world.run(20_000 * MS);
+    assert_eq!(world.heard(client).len(), 100);
+    world.assert_idle();
+}

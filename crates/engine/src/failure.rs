@@ -67,6 +67,8 @@ impl fmt::Display for Closed {
 pub(crate) enum Failure<'a> {
     /// No route takes the key.
     NoRoute,
+    /// The keys of a request that cannot be cut go along different routes.
+    CrossRoute,
     /// The route's cluster is not in the configuration.
     NoCluster(&'a str),
     /// The cluster's members are not known.
@@ -92,6 +94,7 @@ impl Failure<'_> {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::NoRoute => "no upstream host: no route takes this key, and there is no catch_all_route".into(),
+            Self::CrossRoute => "CROSSSLOT Keys in request go along different routes".into(),
             Self::NoCluster(name) => format!("no upstream host: cluster '{name}' is not in the configuration"),
             Self::NoMembers(name) => format!("no upstream host: no node of cluster '{name}' has been found yet"),
             Self::NoMember(name) => {

@@ -52,8 +52,10 @@ impl Engine {
         }
         let (mut renamed, mut bytes) = (self.pool.take(), self.pool.take());
         self.filters[filter.index()].routes[route].rewrite(key.unwrap_or_default(), &mut renamed);
-        self.rewrite_request(leg, request, &mut bytes);
-        self.take(leg, Some(&renamed), &bytes);
+        match self.rewrite_request(leg, request, &mut bytes) {
+            true => self.take(leg, Some(&renamed), &bytes),
+            false => self.fail(ticket, &Failure::CrossRoute),
+        }
         self.pool.give(renamed);
         self.pool.give(bytes);
     }
@@ -94,8 +96,9 @@ impl Engine {
         self.dispatch(errand, bytes);
     }
 
-    /// Writes the request anew with every key changed as the route says.
-    fn rewrite_request(&mut self, leg: Leg, request: &Request<'_>, out: &mut Vec<u8>) {
+    /// Writes the request anew with every key changed as the route says. Not, if one of them goes along another route:
+    /// it would become a key that nobody means.
+    fn rewrite_request(&mut self, leg: Leg, request: &Request<'_>, out: &mut Vec<u8>) -> bool {
         let route = &self.filters[leg.filter.index()].routes[leg.route];
         let row = command::get(leg.command);
         let mut keys = Vec::new();
@@ -103,11 +106,17 @@ impl Engine {
         if row.for_each_key(request, |i| keys.push(i)).is_err() {
             keys.extend(row.first_key(request));
         }
+        keys.sort_unstable();
+        let filter = &self.filters[leg.filter.index()];
+        if keys.iter().any(|i| filter.find(request.get(*i).unwrap_or_default()) != Some(leg.route)) {
+            return false;
+        }
+        let mut keys = keys.into_iter().peekable();
         let mut renamed = self.pool.take();
         resp::write::array(out, request.len());
         for i in 0..request.len() {
             let argument = request.get(i).unwrap_or_default();
-            if keys.contains(&i) {
+            if keys.next_if_eq(&i).is_some() {
                 renamed.clear();
                 route.rewrite(argument, &mut renamed);
                 resp::write::bulk(out, &renamed);
@@ -116,5 +125,6 @@ impl Engine {
             }
         }
         self.pool.give(renamed);
+        true
     }
 }

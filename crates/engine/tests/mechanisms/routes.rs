@@ -158,3 +158,19 @@ fn requests_without_a_key_go_where_the_empty_key_goes() {
     world.ask(client, "GET k");
     assert_eq!(world.seen_by(2, 0), ["RANDOMKEY", "GET k"]);
 }
+
+#[test]
+fn keys_along_different_routes_in_one_request_that_cannot_be_cut_are_refused_if_they_would_be_changed() {
+    let mut setup = setup();
+    first(&mut setup).remove_prefix = true;
+    let (mut world, client) = start(setup);
+    world.ask(client, "SET a:1 v");
+    world.seen_by(1, 0);
+    let refused = "-CROSSSLOT Keys in request go along different routes";
+    for request in ["RENAME a:1 other", "RENAME a:1 a:b:1", "SINTERSTORE a:1 a:2 b"] {
+        assert_eq!(world.ask(client, request), refused, "{request}");
+    }
+    assert_eq!(world.seen_by(1, 0), Vec::<String>::new());
+    assert_eq!(world.clusters[1].stores[0].len(), 1);
+    world.assert_idle();
+}

@@ -93,6 +93,14 @@ impl Route {
         }
     }
 
+    /// The cluster that a read or a write goes to, if it is in the configuration.
+    pub(crate) fn leads_to(&self, read: bool) -> Option<ClusterId> {
+        match &self.read_cluster {
+            Some((cluster, _)) if read => *cluster,
+            _ => self.cluster,
+        }
+    }
+
     /// Whether keys are changed on their way.
     pub(crate) fn rewrites(&self) -> bool {
         self.remove_prefix || self.format.is_some()

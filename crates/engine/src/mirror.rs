@@ -4,10 +4,12 @@ use crate::engine::{ClusterId, Engine};
 use crate::forward::Errand;
 use crate::route::Leg;
 use crate::session::Ticket;
+use crate::split::{Piece, groups};
 use crate::upstream::{Kind, Spot};
+use resp::Request;
 
 impl Engine {
-    /// Copies a request, or a part of one, to the mirrors of its route; `key` is what is hashed.
+    /// Copies a request to the mirrors of its route; `key` is what is hashed.
     pub(crate) fn mirror(&mut self, leg: Leg, key: Option<&[u8]>, bytes: &[u8]) {
         for i in 0..self.filters[leg.filter.index()].routes[leg.route].mirrors.len() {
             if let Some(cluster) = self.mirrored(leg, i) {
@@ -15,6 +17,51 @@ impl Engine {
                 self.copy(leg, cluster, spot, bytes);
             }
         }
+    }
+
+    /// Copies a request whose arguments are keys to the mirrors of every route that its keys take, cut as each mirror
+    /// needs it: what one node takes whole here may belong to three there.
+    pub(crate) fn mirror_pieces(&mut self, leg: Leg, request: &Request<'_>, step: usize, pieces: &mut [Piece]) {
+        let keys = pieces.len();
+        for pieces in pieces.chunk_by_mut(|a, b| a.route == b.route) {
+            let leg = Leg { route: pieces[0].route, ..leg };
+            let Some(route) = self.filters[leg.filter.index()].routes.get(leg.route) else { continue };
+            if route.leads_to(leg.read).is_none() {
+                continue;
+            }
+            let whole = pieces.len() == keys && !route.rewrites();
+            for i in 0..route.mirrors.len() {
+                if let Some(cluster) = self.mirrored(leg, i) {
+                    self.copy_pieces(leg, cluster, request, step, pieces, whole);
+                }
+            }
+        }
+    }
+
+    fn copy_pieces(
+        &mut self,
+        leg: Leg,
+        cluster: ClusterId,
+        request: &Request<'_>,
+        step: usize,
+        pieces: &mut [Piece],
+        whole: bool,
+    ) {
+        for piece in pieces.iter_mut() {
+            let key = request.get(piece.argument as usize).unwrap_or_default();
+            piece.spot = self.spot_as(leg.filter, cluster, leg.route, key);
+        }
+        if whole && pieces.iter().all(|piece| piece.spot == pieces[0].spot) {
+            return self.copy(leg, cluster, pieces[0].spot, request.bytes);
+        }
+        pieces.sort_unstable();
+        let mut bytes = self.pool.take();
+        for group in groups(pieces) {
+            bytes.clear();
+            self.write_fragment(leg, request, step, group, &mut bytes);
+            self.copy(leg, cluster, group[0].spot, &bytes);
+        }
+        self.pool.give(bytes);
     }
 
     /// Copies a request to every shard of the mirrors of its route.

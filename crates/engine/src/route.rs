@@ -71,12 +71,12 @@ impl Engine {
     /// The cluster that a leg leads to; its client reads why if there is none.
     pub(crate) fn cluster_of(&mut self, leg: Leg) -> Option<ClusterId> {
         let route = &self.filters[leg.filter.index()].routes[leg.route];
-        let (cluster, name) = match &route.read_cluster {
-            Some((cluster, name)) if leg.read => (*cluster, name),
-            _ => (route.cluster, &route.cluster_name),
-        };
+        let cluster = route.leads_to(leg.read);
         if cluster.is_none() {
-            let name = name.clone();
+            let name = match &route.read_cluster {
+                Some((_, name)) if leg.read => name.clone(),
+                _ => route.cluster_name.clone(),
+            };
             self.fail(leg.ticket, &Failure::NoCluster(&name));
         }
         cluster
@@ -107,6 +107,7 @@ impl Engine {
             keys.extend(row.first_key(request));
         }
         keys.sort_unstable();
+        keys.dedup();
         let filter = &self.filters[leg.filter.index()];
         if keys.iter().any(|i| filter.find(request.get(*i).unwrap_or_default()) != Some(leg.route)) {
             return false;

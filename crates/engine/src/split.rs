@@ -20,10 +20,10 @@ use slots::Slot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Piece {
     /// Index of the route, or [`NO_ROUTE`].
-    route: usize,
-    spot: Spot,
+    pub(crate) route: usize,
+    pub(crate) spot: Spot,
     /// Index of the key's argument.
-    argument: u32,
+    pub(crate) argument: u32,
 }
 
 /// Room for the cutting of one request, used again and again.
@@ -33,6 +33,8 @@ pub(crate) struct Cutting {
 }
 
 const NO_ROUTE: usize = usize::MAX;
+/// Room for so many keys is kept.
+const KEEP: usize = 4096;
 
 impl Engine {
     /// A request whose arguments are keys (`step` 1) or keys and values (`step` 2): one fragment per slot.
@@ -53,7 +55,9 @@ impl Engine {
         if let Some(ticket) = self.admit(id, command) {
             let leg = Leg { ticket, filter, route: cutting.pieces[0].route, command, read };
             self.send_pieces(leg, request, step, &mut cutting.pieces);
+            self.mirror_pieces(leg, request, step, &mut cutting.pieces);
         }
+        cutting.pieces.shrink_to(KEEP);
         self.cutting = cutting;
     }
 
@@ -61,12 +65,15 @@ impl Engine {
         if route == NO_ROUTE {
             return Spot::Any;
         }
+        match self.filters[filter.index()].routes[route].leads_to(read) {
+            Some(cluster) => self.spot_as(filter, cluster, route, key),
+            None => Spot::Any,
+        }
+    }
+
+    /// The spot in a cluster of what a route makes of a key.
+    pub(crate) fn spot_as(&mut self, filter: FilterId, cluster: ClusterId, route: usize, key: &[u8]) -> Spot {
         let compiled = &self.filters[filter.index()].routes[route];
-        let cluster = match &compiled.read_cluster {
-            Some((cluster, _)) if read => *cluster,
-            _ => compiled.cluster,
-        };
-        let Some(cluster) = cluster else { return Spot::Any };
         if !compiled.rewrites() {
             return self.settled_spot(filter, cluster, key);
         }
@@ -96,7 +103,7 @@ impl Engine {
             return self.fail(leg.ticket, &Failure::NoRoute);
         }
         if together && !self.filters[leg.filter.index()].routes[first.route].rewrites() {
-            return self.take_to(leg, first.spot, request.get(1), request.bytes);
+            return self.take_to(leg, first.spot, request.bytes);
         }
         pieces.sort_unstable();
         let row = command::get(leg.command);
@@ -118,25 +125,27 @@ impl Engine {
             }
             bytes.clear();
             self.write_fragment(leg, request, step, group, &mut bytes);
-            self.take_to(leg, group[0].spot, request.get(group[0].argument as usize), &bytes);
+            self.take_to(leg, group[0].spot, &bytes);
         }
         self.pool.give(bytes);
     }
 
     /// Like `take`, where the spot is known already.
-    fn take_to(&mut self, leg: Leg, spot: Spot, key: Option<&[u8]>, bytes: &[u8]) {
-        let Some(cluster) = self.cluster_of(leg) else { return };
-        self.send(leg, cluster, spot, bytes);
-        if self.filters[leg.filter.index()].routes[leg.route].mirrors.is_empty() {
-            return;
+    fn take_to(&mut self, leg: Leg, spot: Spot, bytes: &[u8]) {
+        if let Some(cluster) = self.cluster_of(leg) {
+            self.send(leg, cluster, spot, bytes);
         }
-        let mut renamed = self.pool.take();
-        self.filters[leg.filter.index()].routes[leg.route].rewrite(key.unwrap_or_default(), &mut renamed);
-        self.mirror(leg, Some(&renamed), bytes);
-        self.pool.give(renamed);
     }
 
-    fn write_fragment(&mut self, leg: Leg, request: &Request<'_>, step: usize, group: &[Piece], out: &mut Vec<u8>) {
+    /// The request with the keys of `group` alone, as their route changes them.
+    pub(crate) fn write_fragment(
+        &mut self,
+        leg: Leg,
+        request: &Request<'_>,
+        step: usize,
+        group: &[Piece],
+        out: &mut Vec<u8>,
+    ) {
         let mut renamed = self.pool.take();
         let route = &self.filters[leg.filter.index()].routes[leg.route];
         resp::write::array(out, 1 + group.len() * step);
@@ -250,7 +259,7 @@ impl Engine {
 }
 
 /// Runs of pieces with the same route and spot.
-fn groups(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
+pub(crate) fn groups(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
     pieces.chunk_by(|a, b| (a.route, a.spot) == (b.route, b.spot))
 }
 

@@ -169,3 +169,37 @@ fn a_client_that_leaves_takes_no_copy_back() {
     assert_eq!(world.seen_by(1, 0), ["SET foo bar"]);
     world.assert_idle();
 }
+
+#[test]
+fn requests_that_are_cut_up_are_copied_so_that_the_mirror_can_take_them() {
+    // A cluster to a plain node, a plain node to a cluster, plain nodes to plain nodes.
+    let balance = Balance::Maglev { table: 65_537, by_hostname: false };
+    let to_cluster = |main: Setup| main.and("copy", Redis::cluster(2, 3, 0), Balance::Random);
+    for mut setup in [
+        Setup::cluster(3, 0).and("copy", Redis::hosts(2, 1), Balance::RoundRobin),
+        Setup::cluster(3, 0).and("copy", Redis::hosts(2, 3), balance),
+        to_cluster(Setup::hosts(1, Balance::RoundRobin)),
+        to_cluster(Setup::hosts(3, balance)),
+    ] {
+        setup.catch_all().mirrors = vec![mirror("copy")];
+        let (mut world, client) = start(setup);
+        let pairs: String = (0..40).map(|n| format!(" key{n} value{n}#{n}")).collect();
+        assert_eq!(world.ask(client, &format!("MSET{pairs}")), "+OK");
+        assert_eq!(world.ask(client, "DEL key1 key2 none"), ":2");
+        world.run(5 * MS);
+        let count = |redis: &Redis| redis.stores.iter().map(std::collections::BTreeMap::len).sum::<usize>();
+        assert_eq!((count(&world.clusters[0]), count(&world.clusters[1])), (38, 38));
+        assert!(world.clusters[1].executed.values().all(|count| *count == 1));
+        // Each key is where the mirror would be asked for it.
+        let mut direct = Setup::cluster(1, 0);
+        std::mem::swap(&mut direct.clusters[0], &mut world.clusters[1]);
+        direct.meant[0].discovery = match direct.clusters[0].slotted {
+            true => crate::world::setup::redis(),
+            false => meant::Discovery::Static(balance),
+        };
+        let (mut world, client) = start(direct);
+        for n in (0..40).filter(|n| ![1, 2].contains(n)) {
+            assert_eq!(world.ask(client, &format!("GET key{n}")), format!("value{n}#{n}"));
+        }
+    }
+}

@@ -1,7 +1,8 @@
 # make demo    plays the tutorial for real (make demo KEEP=1 leaves everything running)
 # make test    all tests
+# make bench   measures slotmesh beside its peers (make bench QUICK=1: the bars only; see bench/run.sh)
 # make check   formatting, lints, documentation, licences
-.PHONY: demo test check
+.PHONY: demo test bench check
 
 demo:
 	@scripts/install.sh demo
@@ -10,6 +11,9 @@ demo:
 test:
 	@scripts/install.sh test
 	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked
+
+bench:
+	@bench/run.sh
 
 check:
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! slotmesh-bench: measures slotmesh beside its peers. `make bench` calls it.
 
-use bench::results::{Origin, Results};
+use bench::results::{self, Origin, Results};
 use bench::run::{Bench, Measured, Timing};
 use bench::world::{self, Programs, World};
 use bench::{Error, Result, chart, report};
@@ -68,10 +68,11 @@ struct Run {
 
 impl Run {
     fn timing(&self) -> Timing {
-        let (rounds, milliseconds) = if self.quick { (3, 500) } else { (5, 1000) };
+        let (rounds, memory_rounds, milliseconds) = if self.quick { (3, 1, 500) } else { (5, 3, 1000) };
         let closed = Duration::from_millis(self.milliseconds.unwrap_or(milliseconds));
         Timing {
             rounds: self.rounds.unwrap_or(rounds).max(1),
+            memory_rounds,
             warm_up: (closed / 4).min(Duration::from_millis(200)),
             closed,
             open: closed * 2,
@@ -112,14 +113,15 @@ fn run(args: &Run) -> Result<()> {
     if rows.is_empty() {
         return Err(Error::Failed("no workload has such a name".into()));
     }
+    let busy: Vec<String> = results::busy().into_iter().collect();
     let begin = Instant::now();
     let mut progress = |text: &str| drop(writeln!(stderr(), "{:>4} s  {text}", begin.elapsed().as_secs()));
     progress("starting a cluster of six nodes");
     let world = World::start(args.programs(), &rows)?;
-    let mut bench =
-        Bench { world: &world, timing: args.timing(), progress: &mut progress, measured: Measured::default() };
+    let measured = Measured { notes: busy, ..Measured::default() };
+    let mut bench = Bench { world: &world, timing: args.timing(), progress: &mut progress, measured };
     bench.all(&rows)?;
-    let measured = std::mem::take(&mut bench.measured);
+    let measured: Measured = std::mem::take(&mut bench.measured);
     let failed = measured.failed;
     let results = Results::new(origin, measured);
     keep(&results, args)?;

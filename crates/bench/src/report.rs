@@ -27,7 +27,7 @@ const MEMORY: [Metric; 3] = [Metric::StartMemory, Metric::IdleMemory, Metric::Bi
 pub fn all(results: &Results) -> String {
     let notes: String = results.notes.iter().map(|note| format!("note: {note}\n")).collect();
     format!(
-        "{}\n\nMedians over all rounds; ratios of slotmesh to the contender within a round, lowest – highest.\n{}\n\n{}\n\n{notes}{}\n{}\n",
+        "{}\n\nMedians over all rounds; in brackets the lowest and the highest round.\n{}\n\n{}\n\n{notes}{}\n{}\n",
         results.origin.line(),
         load(&results.samples),
         memory(&results.samples),
@@ -86,7 +86,7 @@ fn closing(verdicts: &[Verdict]) -> String {
 
 fn table<'a>(headings: impl IntoIterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(headings);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(headings);
     table
 }
 

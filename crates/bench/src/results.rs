@@ -16,7 +16,7 @@ pub struct Origin {
     pub machine: String,
     /// UTC, as in RFC 3339.
     pub date: String,
-    /// The commit of slotmesh; `+` behind it if files differed.
+    /// The commit of slotmesh; `+` behind it if files differed (other than results).
     pub commit: String,
     /// The command that takes them again.
     pub command: String,
@@ -66,7 +66,12 @@ impl Origin {
     /// This machine, now.
     pub fn here(command: String) -> Self {
         let commit = said("git", &["rev-parse", "--short", "HEAD"]);
-        let changed = if said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { "+" };
+        let changed =
+            if said("git", &["status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench"]).is_empty() {
+                ""
+            } else {
+                "+"
+            };
         Self {
             machine: machine(),
             date: said("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
@@ -79,6 +84,17 @@ impl Origin {
     pub fn line(&self) -> String {
         format!("{} · {} · commit {} · {}", self.machine, self.date, self.commit, self.command)
     }
+}
+
+/// A warning if the machine has other work to do: more than a fifth of its processors, over the last minute.
+pub fn busy() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let busy = load > processors as f64 / 5.0;
+    busy.then(|| {
+        format!("the machine was busy before the measurement began (load {load}): read nothing into the numbers")
+    })
 }
 
 fn machine() -> String {

@@ -13,15 +13,17 @@ use std::time::Duration;
 /// Replicas finish what the run before has left them, and processors come to rest.
 const PAUSE: Duration = Duration::from_millis(30);
 /// The workload whose throughput with Envoy gives the rates of the open loops.
-const REFERENCE: &str = "get-64-p1";
+pub const REFERENCE: &str = "get-64-p1";
 /// Whose throughput that is.
 const REFERENCE_CONTENDER: &str = "envoy";
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Rounds of everything; memory takes three at most.
+    /// Rounds of everything but memory.
     pub rounds: usize,
+    /// Rounds of memory, which differs little from run to run.
+    pub memory_rounds: usize,
     /// Before a closed loop counts.
     pub warm_up: Duration,
     /// How long a closed loop counts.
@@ -97,7 +99,7 @@ impl Bench<'_> {
                     let (contender, running) = &running[(i + round) % running.len()];
                     if contender.takes(row) {
                         let outcome = self.once(row, contender, running, round);
-                        self.keep(row, contender, outcome);
+                        self.keep(row, contender, running, outcome);
                     }
                 }
             }
@@ -108,7 +110,7 @@ impl Bench<'_> {
     /// Rows that need a process of their own.
     fn fresh(&mut self, rows: &[Workload]) {
         let rows: Vec<&Workload> = rows.iter().filter(|row| is_open(row).is_none()).collect();
-        for round in 0..self.timing.rounds.min(3) {
+        for round in 0..self.timing.memory_rounds {
             for row in &rows {
                 (self.progress)(&format!("memory, round {}: {}", round + 1, row.name()));
                 for contender in CONTENDERS.iter().filter(|contender| contender.takes(row)) {
@@ -122,10 +124,13 @@ impl Bench<'_> {
         }
     }
 
-    fn keep(&mut self, row: &Workload, contender: &Contender, outcome: Result<Sample>) {
-        match outcome {
-            Ok(sample) => self.measured.samples.push(sample),
-            Err(error) => self.failure(contender, &row.name(), &error),
+    fn keep(&mut self, row: &Workload, contender: &Contender, running: &Running, outcome: Result<Sample>) {
+        match (outcome, running.fate()) {
+            (Ok(sample), _) => self.measured.samples.push(sample),
+            (Err(error), None) => self.failure(contender, &row.name(), &error),
+            (Err(error), Some(fate)) => {
+                self.failure(contender, &row.name(), &Error::Failed(format!("{error}; {fate}")))
+            }
         }
     }
 

@@ -65,6 +65,18 @@ pub fn forget_peak(pid: u32) {
     let _ = fs::write(process(pid).join("clear_refs"), "5");
 }
 
+/// How a child has ended that nobody has waited for yet: `exit code 1`, `signal 6`. `None` while it runs.
+pub fn exit_status(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(process(pid).join("stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let status: u32 = fields.last()?.parse().ok()?;
+    let told = || match status & 0x7f {
+        0 => format!("exit code {}", status >> 8),
+        signal => format!("signal {signal}"),
+    };
+    (*fields.first()? == "Z").then(told)
+}
+
 fn process(pid: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}"))
 }
@@ -124,6 +136,22 @@ mod tests {
         // The machine may give us little time, but never none at all for so long.
         assert!(of(&[me]).unwrap().since(before).cpu > 1_000_000);
         assert!(peak(me).unwrap() >= memory(me).unwrap() / 2);
+    }
+
+    #[test]
+    fn how_a_child_has_ended_is_told_before_anybody_waited_for_it() {
+        let mut child = std::process::Command::new("sh").args(["-c", "kill -9 $$"]).spawn().unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        let told = loop {
+            let told = exit_status(child.id());
+            if told.is_some() || Instant::now() > end {
+                break told;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        assert_eq!(told.as_deref(), Some("signal 9"));
+        assert_eq!(exit_status(std::process::id()), None);
+        child.wait().unwrap();
     }
 
     #[test]

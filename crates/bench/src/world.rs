@@ -1,5 +1,6 @@
 //! The cluster, the mirror and the programs that all runs share.
 
+use crate::run::REFERENCE;
 use crate::workload::{Shape, WORKLOADS, Workload};
 use crate::{Result, traffic};
 use std::collections::BTreeSet;
@@ -80,14 +81,23 @@ impl World {
     }
 }
 
-/// The rows that take part: all of them or the quick ones, and of these the ones whose name contains `only`.
+/// The rows that take part: all of them or the quick ones, and of these the ones whose name contains `only`; for an
+/// open loop also the row that gives its rate.
 pub fn chosen(quick: bool, only: Option<&str>) -> Vec<Workload> {
-    let wanted = |workload: &&Workload| only.is_none_or(|part| workload.name().contains(part));
+    let named = |workload: &&Workload| only.is_none_or(|part| workload.name().contains(part));
     let mut rows: Vec<Workload> =
-        WORKLOADS.iter().filter(|workload| !quick || workload.quick).filter(wanted).copied().collect();
+        WORKLOADS.iter().filter(|workload| !quick || workload.quick).filter(named).copied().collect();
+    let reference = |row: &&Workload| row.name() == REFERENCE;
+    if rows.iter().any(is_open) && !rows.iter().any(|row| reference(&row)) {
+        rows.extend(WORKLOADS.iter().find(reference));
+    }
     // Grouped by set-up, and within it open loops last, as their rate comes from a closed one.
-    rows.sort_by_key(|row| (row.setup, matches!(row.shape, Shape::Open(_))));
+    rows.sort_by_key(|row| (row.setup, is_open(row)));
     rows
+}
+
+fn is_open(row: &Workload) -> bool {
+    matches!(row.shape, Shape::Open(_))
 }
 
 #[cfg(test)]
@@ -101,5 +111,7 @@ mod tests {
         assert!(place("get-64-p1") < place("get-64-open50"));
         assert!(!names.contains(&"mixed-64-p1".to_owned()));
         assert_eq!(chosen(false, Some("big")).len(), 1);
+        let names: Vec<String> = chosen(false, Some("open25")).iter().map(Workload::name).collect();
+        assert_eq!(names, [REFERENCE, "get-64-open25"]);
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Node {
 pub(crate) struct Shard {
     pub(crate) primary: u16,
     pub(crate) replicas: Vec<u16>,
-    /// Its lowest slot when the view was made: what SCAN's cursor names it by.
+    /// Its lowest slot when the view was made: what SCAN's cursor names it by. No other shard has the same.
     pub(crate) first_slot: u16,
     /// Made by a MOVED: its replicas are not known before the next view, so its primary serves every read.
     pub(crate) provisional: bool,
@@ -272,18 +272,27 @@ impl Cluster {
         let shard = known.unwrap_or_else(|| {
             let replicas = self.shards.iter().find_map(|shard| shard.others(node)).unwrap_or_default();
             let provisional = replicas.is_empty();
-            self.shards.push(Shard { primary: node, replicas, first_slot: slot.index() as u16, provisional });
+            // No two shards have the same name: the next number that is free, if it has to be.
+            let taken = |name: &u16| self.shards.iter().any(|shard| shard.first_slot == *name);
+            let names = (0..Slot::COUNT).map(|next| ((slot.index() + next) % Slot::COUNT) as u16);
+            let first_slot = names.into_iter().find(|name| !taken(name)).unwrap_or_default();
+            self.shards.push(Shard { primary: node, replicas, first_slot, provisional });
             self.shards.len() - 1
         });
         owners[slot.index()] = shard as u16;
     }
 
-    /// Whether a shard owns anything; every member does, where there are no slots.
-    pub(crate) fn owns(&self, shard: u16) -> bool {
-        match &self.placement {
-            Placement::Slots(owners) => owners.contains(&shard),
-            _ => true,
-        }
+    /// The shards that own something, each with a spot that leads to it: its lowest slot. Every member does, where there
+    /// are no slots.
+    pub(crate) fn spots(&self) -> Vec<(u16, Spot)> {
+        let Placement::Slots(owners) = &self.placement else {
+            return (0..self.shards.len() as u16).map(|shard| (shard, Spot::Shard(shard))).collect();
+        };
+        let mut seen = vec![false; self.shards.len()];
+        let mut first =
+            |owner: &u16| seen.get_mut(usize::from(*owner)).is_some_and(|seen| !std::mem::replace(seen, true));
+        let slots = owners.iter().enumerate().filter(|(_, owner)| first(owner));
+        slots.filter_map(|(slot, owner)| Some((*owner, Spot::Slot(Slot::new(slot as u16)?)))).collect()
     }
 
     /// Nodes that only a redirect named and that have a connection.

@@ -1,8 +1,8 @@
 //! Station 3: look the command up; what the proxy answers itself.
 
+mod local;
 mod auth;
 mod hello;
-mod local;
 mod picture;
 
 use crate::engine::{Engine, SessionId};

@@ -1,10 +1,9 @@
 //! Station 3: is it allowed, is it within limits, is a fault to be injected?
 
-use crate::engine::{Engine, SessionId};
+use crate::engine::{Engine, FilterId, SessionId};
 use crate::session::Ticket;
 use crate::time::Time;
 use meant::FaultKind;
-use std::time::Duration;
 
 impl Engine {
     /// Gives a request its place in the client's line, counts it, and injects the configured faults. Nothing where a
@@ -42,7 +41,8 @@ impl Engine {
     }
 
     /// When a request that is read now has taken too long.
-    pub(crate) fn deadline(&self, timeout: Duration) -> Time {
+    pub(crate) fn deadline(&self, filter: FilterId) -> Time {
+        let timeout = self.filters[filter.index()].settings.op_timeout;
         if timeout.is_zero() { Time::NEVER } else { self.now.after(timeout) }
     }
 }

@@ -24,8 +24,8 @@ pub(crate) enum Way {
     Keys,
     /// The same to every shard.
     Shards,
-    /// SCAN, at this shard.
-    Scan { cluster: ClusterId, shard: u16 },
+    /// SCAN, at the shard of this name.
+    Scan { cluster: ClusterId, name: u16 },
 }
 
 /// One part.
@@ -93,18 +93,18 @@ impl Engine {
             Way::Shards => {
                 join::shards(gather.join, &gather.replies(), out);
             }
-            Way::Scan { cluster, shard } => self.join_scan(&gather.parts[0].reply, cluster, shard, out),
+            Way::Scan { cluster, name } => self.join_scan(&gather.parts[0].reply, cluster, name, out),
         }
     }
 
     /// A node's SCAN reply with the client's cursor: on in this shard, or at the beginning of the next.
-    fn join_scan(&self, reply: &[u8], cluster: ClusterId, shard: u16, out: &mut Vec<u8>) {
-        let cluster = &self.clusters[cluster.index()];
-        let first_slot = |shard: u16| cluster.shards.get(usize::from(shard)).map_or(0, |shard| shard.first_slot);
-        let here = first_slot(shard);
+    fn join_scan(&self, reply: &[u8], cluster: ClusterId, here: u16, out: &mut Vec<u8>) {
         let cursor = match cursor::of_reply(reply) {
             None => return out.extend_from_slice(reply),
-            Some(0) => cluster.shard_after(here).map_or(Some(0), |next| cursor::pack(0, first_slot(next))),
+            Some(0) => match self.clusters[cluster.index()].name_after(here) {
+                Some(next) => cursor::pack(0, next),
+                None => Some(0),
+            },
             Some(node_cursor) => cursor::pack(node_cursor, here),
         };
         match cursor {

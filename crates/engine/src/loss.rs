@@ -6,7 +6,7 @@ use crate::forward::Errand;
 use crate::session::{NONE, Ticket};
 use crate::time::Time;
 use crate::timer::Timer;
-use crate::upstream::{InFlight, Kind, Upstream};
+use crate::upstream::{InFlight, Kind, Spot, Upstream};
 
 /// A connection with requests on it that has been silent for so many times their timeout is given up.
 const SILENCE: u64 = 3;
@@ -178,8 +178,10 @@ impl Engine {
         let picture = &mut self.clusters[cluster.index()];
         picture.parked_bytes = 0;
         for (errand, bytes) in std::mem::take(&mut picture.parked) {
-            if self.still_wanted(errand.ticket) {
-                self.dispatch(errand, &bytes);
+            match self.still_wanted(errand.ticket) {
+                true if errand.spot == Spot::Later => self.spread_parked(&errand, &bytes),
+                true => self.dispatch(errand, &bytes),
+                false => {}
             }
         }
     }

@@ -68,8 +68,8 @@ impl Engine {
     pub(crate) fn mirror_everywhere(&mut self, leg: Leg, bytes: &[u8]) {
         for i in 0..self.filters[leg.filter.index()].routes[leg.route].mirrors.len() {
             let Some(cluster) = self.mirrored(leg, i) else { continue };
-            for shard in 0..self.clusters[cluster.index()].shards.len() {
-                self.copy(leg, cluster, Spot::Shard(shard as u16), bytes);
+            for (_, spot) in self.clusters[cluster.index()].spots() {
+                self.copy(leg, cluster, spot, bytes);
             }
         }
     }
@@ -87,7 +87,6 @@ impl Engine {
     }
 
     fn copy(&mut self, leg: Leg, cluster: ClusterId, spot: Spot, bytes: &[u8]) {
-        let deadline = self.deadline(self.filters[leg.filter.index()].settings.op_timeout);
         let errand = Errand {
             ticket: Ticket::NOBODY,
             filter: leg.filter,
@@ -97,7 +96,7 @@ impl Engine {
             kind: Kind::Mirror,
             read: leg.read,
             hops: 0,
-            deadline,
+            deadline: leg.deadline,
             avoid: None,
         };
         self.dispatch(errand, bytes);

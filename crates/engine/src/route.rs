@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::forward::Errand;
 use crate::session::Ticket;
+use crate::time::Time;
 use crate::upstream::{Kind, Spot};
 use command::Effect;
 use resp::Request;
@@ -17,6 +18,7 @@ pub(crate) struct Leg {
     pub(crate) route: usize,
     pub(crate) command: command::Id,
     pub(crate) read: bool,
+    pub(crate) deadline: Time,
 }
 
 impl Filter {
@@ -46,7 +48,7 @@ impl Engine {
             return self.fail(ticket, &Failure::NoRoute);
         };
         let read = command::effect_of(command, request) == Effect::Read;
-        let leg = Leg { ticket, filter, route, command, read };
+        let leg = Leg { ticket, filter, route, command, read, deadline: self.deadline(filter) };
         if key.is_none() || !self.filters[filter.index()].routes[route].rewrites() {
             return self.take(leg, key, request.bytes);
         }
@@ -89,8 +91,7 @@ impl Engine {
     }
 
     pub(crate) fn send(&mut self, leg: Leg, cluster: ClusterId, spot: Spot, bytes: &[u8]) {
-        let Leg { ticket, filter, command, read, .. } = leg;
-        let deadline = self.deadline(self.filters[filter.index()].settings.op_timeout);
+        let Leg { ticket, filter, command, read, deadline, .. } = leg;
         let kind = Kind::Request;
         let errand = Errand { ticket, filter, cluster, command, spot, kind, read, hops: 0, deadline, avoid: None };
         self.dispatch(errand, bytes);

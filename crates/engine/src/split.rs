@@ -4,16 +4,19 @@
 //! fragment is the keys of one slot, and all fragments for a node leave in one write. Where there are no slots, a
 //! fragment is all the keys of a node.
 
+use crate::cluster::Cluster;
 use crate::engine::{ClusterId, Engine, FilterId, SessionId};
 use crate::failure::Failure;
+use crate::forward::Errand;
 use crate::join::{Gather, Part, Way};
 use crate::random::Random;
 use crate::route::Leg;
 use crate::session::Ticket;
 use crate::upstream::Spot;
 use command::join::cursor;
-use command::{Effect, Join};
+use command::{Effect, Join, Split};
 use resp::Request;
+use resp::request::Step;
 use slots::Slot;
 
 /// One key of a request that is being cut up.
@@ -53,7 +56,8 @@ impl Engine {
             cutting.pieces.push(Piece { route, spot, argument: argument as u32 });
         }
         if let Some(ticket) = self.admit(id, command) {
-            let leg = Leg { ticket, filter, route: cutting.pieces[0].route, command, read };
+            let deadline = self.deadline(filter);
+            let leg = Leg { ticket, filter, route: cutting.pieces[0].route, command, read, deadline };
             self.send_pieces(leg, request, step, &mut cutting.pieces);
             self.mirror_pieces(leg, request, step, &mut cutting.pieces);
         }
@@ -181,30 +185,9 @@ impl Engine {
             return None;
         };
         let read = command::effect_of(command, request) == Effect::Read;
-        let leg = Leg { ticket, filter, route, command, read };
+        let leg = Leg { ticket, filter, route, command, read, deadline: self.deadline(filter) };
         let cluster = self.cluster_of(leg)?;
         Some((leg, cluster))
-    }
-
-    /// A request that every shard gets.
-    pub(crate) fn route_everywhere(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
-        let Some(join) = command::join_of(command, request) else {
-            return self.answer(id, b"-ERR unsupported cluster scope command or invalid arguments\r\n");
-        };
-        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
-        let shards = self.clusters[cluster.index()].owning_shards();
-        if shards.is_empty() {
-            let spot = Spot::Any;
-            return self.send(leg, cluster, spot, request.bytes);
-        }
-        let mut gather = Gather::new(join, Way::Shards, 0);
-        gather.parts.resize_with(shards.len(), Part::default);
-        self.attach(leg.ticket, gather);
-        for (part, shard) in shards.into_iter().enumerate() {
-            let leg = Leg { ticket: leg.ticket.for_part(part as u32), ..leg };
-            self.send(leg, cluster, Spot::Shard(shard), request.bytes);
-        }
-        self.mirror_everywhere(leg, request.bytes);
     }
 
     /// A request that one shard gets, whichever.
@@ -214,38 +197,96 @@ impl Engine {
         self.mirror(leg, None, request.bytes);
     }
 
+    /// A request that every shard gets.
+    pub(crate) fn route_everywhere(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        if command::join_of(command, request).is_none() {
+            return self.answer(id, b"-ERR unsupported cluster scope command or invalid arguments\r\n");
+        }
+        self.route_spread(id, command, request);
+    }
+
     /// `INFO.SHARD n [section]`: INFO of the n-th shard.
     pub(crate) fn route_named(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
-        let number = request.get(1).and_then(|text| std::str::from_utf8(text).ok()).and_then(|text| text.parse().ok());
-        let Some(number) = number else {
+        if number::<usize>(request).is_none() {
             return self.answer(id, b"-ERR invalid shard_id - must be a numeric shard index\r\n");
-        };
+        }
+        self.route_spread(id, command, request);
+    }
+
+    /// SCAN: one shard after the other. The cursor carries the node's own and the name of the shard, a slot.
+    pub(crate) fn route_cursor(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
+        if number::<u64>(request).is_none() {
+            return self.answer(id, b"-ERR invalid cursor\r\n");
+        }
+        self.route_spread(id, command, request);
+    }
+
+    /// A request that cannot be sent before the shards are known waits for them as it came.
+    fn route_spread(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
         let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
+        match self.clusters[cluster.index()].is_unknown() {
+            true => self.send(leg, cluster, Spot::Later, request.bytes),
+            false => self.spread(leg, cluster, request),
+        }
+    }
+
+    /// Goes on with a request that waited for the shards.
+    pub(crate) fn spread_parked(&mut self, errand: &Errand, bytes: &[u8]) {
+        let Errand { ticket, filter, cluster, command, read, deadline, .. } = *errand;
+        let route = self.filters[filter.index()].find(b"").unwrap_or(NO_ROUTE);
+        let mut scan = std::mem::take(&mut self.scan);
+        if let Ok(Step::Whole { request, .. }) = scan.next(bytes, &self.limits.frames) {
+            self.spread(Leg { ticket, filter, route, command, read, deadline }, cluster, &request);
+        }
+        self.scan = scan;
+    }
+
+    fn spread(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>) {
         let shards = self.clusters[cluster.index()].owning_shards();
-        let Some(shard) = shards.get::<usize>(number) else {
-            let text = format!("ERR shard_id {number} out of range (0-{})", shards.len().saturating_sub(1));
+        if shards.is_empty() {
+            return self.send(leg, cluster, Spot::Any, request.bytes);
+        }
+        match command::get(leg.command).split {
+            Split::NamedShard => self.to_named(leg, cluster, request, &shards),
+            Split::Cursor => self.to_cursor(leg, cluster, request, &shards),
+            _ => self.to_all(leg, cluster, request, &shards),
+        }
+    }
+
+    fn to_all(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+        let join = command::join_of(leg.command, request).unwrap_or(Join::Only);
+        let mut gather = Gather::new(join, Way::Shards, 0);
+        gather.parts.resize_with(shards.len(), Part::default);
+        self.attach(leg.ticket, gather);
+        for (part, shard) in shards.iter().enumerate() {
+            let leg = Leg { ticket: leg.ticket.for_part(part as u32), ..leg };
+            self.send(leg, cluster, shard.spot, request.bytes);
+        }
+        self.mirror_everywhere(leg, request.bytes);
+    }
+
+    fn to_named(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+        let number = number::<usize>(request).unwrap_or_default();
+        let Some(shard) = shards.get(number) else {
+            let text = format!("ERR shard_id {number} out of range (0-{})", shards.len() - 1);
             return self.fail(leg.ticket, &Failure::Said(&text));
         };
         let mut words: Vec<&[u8]> = vec![b"INFO"];
         words.extend((2..request.len()).filter_map(|i| request.get(i)));
         let mut bytes = self.pool.take();
         resp::write::command(&mut bytes, &words);
-        self.send(leg, cluster, Spot::Shard(*shard), &bytes);
+        self.send(leg, cluster, shard.spot, &bytes);
         self.pool.give(bytes);
     }
 
-    /// SCAN: one shard after the other. The cursor carries the node's own and the shard's lowest slot.
-    pub(crate) fn route_cursor(&mut self, id: SessionId, command: command::Id, request: &Request<'_>) {
-        let text = request.get(1).and_then(|text| std::str::from_utf8(text).ok());
-        let Some(cursor) = text.and_then(|text| text.parse::<u64>().ok()) else {
-            return self.answer(id, b"-ERR invalid cursor\r\n");
+    fn to_cursor(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+        let (node_cursor, slot) = cursor::unpack(number(request).unwrap_or_default());
+        // Where no shard has that name any more, its successor begins anew: another node's cursor would skip keys.
+        let (shard, node_cursor) = match shards.iter().find(|shard| shard.name == slot) {
+            Some(shard) => (shard, node_cursor),
+            None => (self.clusters[cluster.index()].successor(slot, shards), 0),
         };
-        let Some((leg, cluster)) = self.keyless(id, command, request) else { return };
-        let (node_cursor, slot) = cursor::unpack(cursor);
-        let Some(shard) = self.clusters[cluster.index()].shard_from(slot) else {
-            return self.send(leg, cluster, Spot::Any, request.bytes);
-        };
-        let mut gather = Gather::new(Join::Cursor, Way::Scan { cluster, shard }, 0);
+        let mut gather = Gather::new(Join::Cursor, Way::Scan { cluster, name: shard.name }, 0);
         gather.parts.push(Part::default());
         self.attach(leg.ticket, gather);
         let digits = node_cursor.to_string();
@@ -253,9 +294,14 @@ impl Engine {
             (0..request.len()).filter_map(|i| if i == 1 { Some(digits.as_bytes()) } else { request.get(i) }).collect();
         let mut bytes = self.pool.take();
         resp::write::command(&mut bytes, &words);
-        self.send(Leg { ticket: leg.ticket.for_part(0), ..leg }, cluster, Spot::Shard(shard), &bytes);
+        self.send(Leg { ticket: leg.ticket.for_part(0), ..leg }, cluster, shard.spot, &bytes);
         self.pool.give(bytes);
     }
+}
+
+/// The first argument as a number.
+fn number<T: std::str::FromStr>(request: &Request<'_>) -> Option<T> {
+    request.get(1).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
 }
 
 /// Runs of pieces with the same route and spot.
@@ -263,25 +309,34 @@ pub(crate) fn groups(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
     pieces.chunk_by(|a, b| (a.route, a.spot) == (b.route, b.spot))
 }
 
-impl crate::cluster::Cluster {
-    /// The shards that own slots (all members, where there are no slots), ordered by their lowest slot.
-    pub(crate) fn owning_shards(&self) -> Vec<u16> {
-        let mut shards: Vec<u16> = (0..self.shards.len() as u16).filter(|shard| self.owns(*shard)).collect();
-        shards.sort_by_key(|shard| self.shards[usize::from(*shard)].first_slot);
+/// A shard that has something to say for all keys of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owning {
+    /// See [`crate::cluster::Shard::first_slot`].
+    pub(crate) name: u16,
+    /// Leads to it also when the shards are numbered anew.
+    pub(crate) spot: Spot,
+}
+
+impl Cluster {
+    /// The shards that own slots (all members, where there are no slots), ordered by name.
+    pub(crate) fn owning_shards(&self) -> Vec<Owning> {
+        let owning = |(shard, spot): (u16, Spot)| Owning { name: self.shards[usize::from(shard)].first_slot, spot };
+        let mut shards: Vec<Owning> = self.spots().into_iter().map(owning).collect();
+        shards.sort_unstable_by_key(|shard| shard.name);
         shards
     }
 
-    /// The shard that SCAN goes on with at `slot`: the one that began there, or owns it now.
-    fn shard_from(&mut self, slot: u16) -> Option<u16> {
-        let begins = |shard: &u16| self.shards[usize::from(*shard)].first_slot == slot;
-        let exact = self.owning_shards().into_iter().find(begins);
-        exact
-            .or_else(|| self.shard_of(Spot::Slot(Slot::new(slot)?), &mut Random::new(0)))
-            .or_else(|| self.shard_after(slot))
+    /// The shard that SCAN goes on with where no shard is named `slot`: the owner of that slot, or the next by name.
+    fn successor<'a>(&mut self, slot: u16, shards: &'a [Owning]) -> &'a Owning {
+        let owner = Slot::new(slot).and_then(|slot| self.shard_of(Spot::Slot(slot), &mut Random::new(0)));
+        let name = owner.map(|owner| self.shards[usize::from(owner)].first_slot);
+        let owner = name.and_then(|name| shards.iter().find(|shard| shard.name == name));
+        owner.or_else(|| shards.iter().find(|shard| shard.name > slot)).unwrap_or(&shards[0])
     }
 
-    /// The next shard in SCAN's order.
-    pub(crate) fn shard_after(&self, slot: u16) -> Option<u16> {
-        self.owning_shards().into_iter().find(|shard| self.shards[usize::from(*shard)].first_slot > slot)
+    /// The next name in SCAN's order.
+    pub(crate) fn name_after(&self, name: u16) -> Option<u16> {
+        self.owning_shards().into_iter().map(|shard| shard.name).find(|next| *next > name)
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Spot {
     Shard(u16),
     /// Any shard.
     Any,
+    /// Nobody knows before the shards are known: the request is parked, and cut up then.
+    Later,
 }
 
 /// Why a reply is owed.

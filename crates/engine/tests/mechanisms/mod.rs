@@ -4,6 +4,7 @@
 
 mod faults;
 mod greeting;
+mod joins;
 mod losses;
 mod mirrors;
 mod plain;
@@ -11,6 +12,8 @@ mod reads;
 mod redirects;
 mod replies;
 mod routes;
+mod scan;
+mod split;
 mod timeouts;
 
 use crate::world::World;

@@ -99,14 +99,17 @@ impl Engine {
         let Some(entry) = upstream.line.pop_front_if(|entry| entry.len as usize <= sent) else {
             return self.refuse_unasked(id, reply);
         };
-        if reply.first() == Some(&b'-') && self.turned_away(id, &entry, reply) {
-            return;
-        }
+        let turned_away = reply.first() == Some(&b'-') && self.turned_away(id, &entry, reply);
         let upstream = &mut self.upstreams[id.0 as usize];
-        upstream.answered(entry.len);
+        if !turned_away {
+            upstream.answered(entry.len);
+        }
         let unproven = !upstream.served;
         if upstream.retiring && upstream.line.is_empty() {
             self.lose(id, &Closed::Retired);
+        }
+        if turned_away {
+            return;
         }
         if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
             if unproven {

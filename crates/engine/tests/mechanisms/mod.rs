@@ -2,12 +2,17 @@
 //!
 //! In a cluster of three shards the nodes 0, 1 and 2 are the primaries; `b` is at 0, `c` at 1, `a` and `foo` at 2.
 
+mod bounds;
 mod faults;
 mod greeting;
 mod joins;
+mod local;
 mod losses;
 mod mirrors;
+mod pacing;
+mod parking;
 mod plain;
+mod protocol;
 mod reads;
 mod redirects;
 mod replies;
@@ -15,6 +20,7 @@ mod routes;
 mod scan;
 mod split;
 mod timeouts;
+mod views;
 
 use crate::world::World;
 

@@ -37,6 +37,8 @@ pub enum Happening {
         node: usize,
         text: &'static str,
     },
+    /// The proxy is told to end.
+    Drain,
     /// All its connections end.
     Cut {
         cluster: usize,
@@ -84,6 +86,7 @@ impl World {
                 self.clusters[cluster].nodes[node].frozen_until = self.now + micros;
             }
             Happening::Excuse { cluster, node, excuse } => self.clusters[cluster].nodes[node].excuse = excuse,
+            Happening::Drain => self.engine.hang_up_all(),
             Happening::Cut { cluster, node, end } => self.cut(cluster, node, end),
             Happening::Blurt { cluster, node, text } => {
                 for index in self.connected_to(cluster, node) {

@@ -26,7 +26,7 @@ impl World {
 
     fn is_connected(&mut self, index: usize) -> bool {
         let (now, conn) = (self.now, &mut self.conns[index]);
-        let Phase::Connecting(at) = conn.phase else { return true };
+        let Phase::Connecting(at) = conn.phase else { return conn.phase == Phase::Open };
         if at > now {
             return false;
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Where and when numbers were taken: no number without it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -86,15 +87,23 @@ impl Origin {
     }
 }
 
-/// A warning if the machine has other work to do: more than a fifth of its processors, over the last minute.
+/// A warning if the machine has other work to do: more than a tenth of its processors for half a second.
 pub fn busy() -> Option<String> {
-    let text = fs::read_to_string("/proc/loadavg").ok()?;
-    let load: f64 = text.split_whitespace().next()?.parse().ok()?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let busy = load > processors as f64 / 5.0;
-    busy.then(|| {
-        format!("the machine was busy before the measurement began (load {load}): read nothing into the numbers")
-    })
+    // Not the load average: it still remembers the build that came before.
+    let before = processor_times(&fs::read_to_string("/proc/stat").ok()?)?;
+    std::thread::sleep(Duration::from_millis(500));
+    let after = processor_times(&fs::read_to_string("/proc/stat").ok()?)?;
+    let share = 1.0 - (after.0 - before.0) / (after.1 - before.1).max(1.0);
+    let note = || format!("the machine was {:.0} % busy before the measurement began: trust no number", share * 100.0);
+    (share > 0.1).then(note)
+}
+
+/// Idle and total time of all processors, in ticks: the first line of `/proc/stat`.
+fn processor_times(stat: &str) -> Option<(f64, f64)> {
+    let times: Vec<f64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|time| time.parse().ok()).collect();
+    // The fourth is idle, the fifth waits for a disk; the ninth and tenth are part of the first and second.
+    Some((times.get(3)? + times.get(4)?, times.iter().take(8).sum()))
 }
 
 fn machine() -> String {
@@ -114,6 +123,13 @@ fn said(program: &str, args: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::sample::Metric;
+
+    #[test]
+    fn idle_time_is_told_from_work() {
+        let stat = "cpu  10 1 20 60 5 1 2 1 7 7\ncpu0 1 1 1 1\n";
+        assert_eq!(processor_times(stat), Some((65.0, 100.0)));
+        assert_eq!(processor_times(""), None);
+    }
 
     #[test]
     fn a_file_says_what_was_measured() {

@@ -10,7 +10,7 @@ use crate::world::World;
 use crate::{Error, Result, memory, ratio, traffic};
 use std::time::Duration;
 
-/// Replicas finish what the run before has left them, and processors come to rest.
+/// Processes and processors come to rest after the run before.
 const PAUSE: Duration = Duration::from_millis(30);
 /// The workload whose throughput with Envoy gives the rates of the open loops.
 pub const REFERENCE: &str = "get-64-p1";
@@ -139,6 +139,7 @@ impl Bench<'_> {
     /// # Errors
     /// Whatever the load generator met.
     pub fn once(&self, row: &Workload, contender: &Contender, running: &Running, round: usize) -> Result<Sample> {
+        self.world.settle()?;
         std::thread::sleep(PAUSE);
         let rate = match row.shape {
             Shape::Open(percent) => Some(self.rate(percent)?),

@@ -65,6 +65,23 @@ impl World {
         self.cluster.nodes().iter().map(|node| node.process().id()).collect()
     }
 
+    /// Waits until every replica has what its primary has: what the run before has left behind is not measured.
+    ///
+    /// # Errors
+    /// A primary that does not answer.
+    pub fn settle(&self) -> Result<()> {
+        let (keys, value) = (traffic::keys(64), traffic::value(64));
+        for shard in 0..crate::keys::SHARDS {
+            let mut primary = self.cluster.node(shard).client()?;
+            // WAIT speaks of the writes of its own connection.
+            for key in keys.of(shard).iter().take(1) {
+                primary.must(&[b"SET", key.as_bytes(), &value])?;
+            }
+            primary.must(&["WAIT", "1", "5000"])?;
+        }
+        Ok(())
+    }
+
     /// Writes every key of one size of values: each node is offered all of them, and refuses those of others.
     fn fill(&self, size: usize) -> Result<()> {
         let value = traffic::value(size);

@@ -84,6 +84,11 @@ impl Engine {
     }
 }
 
+/// As much of a client's word as an error quotes.
+fn quoted(word: &[u8]) -> String {
+    String::from_utf8_lossy(word.get(..QUOTED).unwrap_or(word)).into_owned()
+}
+
 /// The first word of an HTTP request, or of its second line: a browser was made to talk to us, and the rest of what it
 /// sends may be commands that an attacker wrote. Redis ends such a connection, too (`securityWarningCommand`).
 fn is_http(name: &[u8]) -> bool {

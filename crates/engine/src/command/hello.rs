@@ -1,6 +1,7 @@
 //! HELLO: the protocol of a connection (<https://redis.io/docs/latest/commands/hello/>). RESP2 only, so far.
 
 use super::auth::Verdict;
+use super::quoted;
 use crate::engine::{Engine, SessionId};
 use resp::Request;
 
@@ -74,7 +75,7 @@ fn read_options<'a>(request: &Request<'a>) -> Result<Options<'a>, String> {
             options.name = Some(name);
             at += 2;
         } else {
-            let word = String::from_utf8_lossy(word);
+            let word = quoted(word);
             return Err(format!("ERR Syntax error: unknown HELLO option '{word}'"));
         }
     }

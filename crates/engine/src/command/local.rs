@@ -1,5 +1,6 @@
 //! Commands that the proxy answers itself: they speak of the connection, not of data.
 
+use super::quoted;
 use crate::engine::{Engine, SessionId};
 use resp::Request;
 use slots::Slot;
@@ -98,7 +99,7 @@ impl Engine {
             b"GETNAME" => self.wrong_arity(id, "client|getname"),
             b"ID" => self.wrong_arity(id, "client|id"),
             _ => {
-                let word = String::from_utf8_lossy(word).into_owned();
+                let word = quoted(word);
                 self.refuse(id, format!("ERR CLIENT subcommand '{word}' is not supported by the proxy").as_bytes());
             }
         }
@@ -122,7 +123,7 @@ impl Engine {
             }
             _ => {
                 // In lower case, as Envoy says it.
-                let word = String::from_utf8_lossy(word).to_ascii_lowercase();
+                let word = quoted(word).to_ascii_lowercase();
                 self.refuse(id, format!("ERR cluster subcommand '{word}' is not supported").as_bytes());
             }
         }

@@ -254,3 +254,18 @@ fn quit_comes_after_all_replies_and_nothing_after_it() {
     assert_eq!(world.engine.clients(), 0);
     world.assert_idle();
 }
+
+#[test]
+fn an_error_quotes_no_more_than_redis_does_and_stays_on_its_line() {
+    let (mut world, client) = world();
+    let long = "x".repeat(100_000);
+    for request in
+        [format!("{long} {long}"), format!("CLIENT {long}"), format!("CLUSTER {long}"), format!("HELLO 2 {long}")]
+    {
+        assert!(world.ask(client, &request).len() < 400, "{}", &request[..10]);
+    }
+    world.heard(client);
+    world.send_raw(client, b"*2\r\n$3\r\nFOO\r\n$6\r\na\r\n+OK\r\n");
+    world.run(5 * MS);
+    assert_eq!(world.heard(client), ["-ERR unknown command 'FOO', with args beginning with: 'a  +OK' "]);
+}

@@ -37,6 +37,8 @@ pub(crate) struct Part {
     failed: bool,
     /// How many keys it carries.
     keys: u32,
+    /// Its keys are in other parts now.
+    replaced: bool,
 }
 
 impl Part {
@@ -51,7 +53,18 @@ impl Gather {
     }
 
     fn replies(&self) -> Vec<&[u8]> {
-        self.parts.iter().map(|part| part.reply.as_slice()).collect()
+        self.parts.iter().filter(|part| !part.replaced).map(|part| part.reply.as_slice()).collect()
+    }
+
+    /// Replaces a part by one part a key; the number of the first of them.
+    fn cut_part(&mut self, part: u32, keys: usize) -> Option<u32> {
+        let first = self.parts.len() as u32;
+        let old = self.parts.get_mut(part as usize).filter(|part| !part.arrived)?;
+        *old = Part { arrived: true, replaced: true, ..Part::default() };
+        self.parts.extend((0..keys).map(|_| Part::of(1)));
+        self.missing += keys - 1;
+        self.order.iter_mut().filter(|of| **of == part).zip(first..).for_each(|(of, next)| *of = next);
+        Some(first)
     }
 
     /// How many keys are in parts that came back as errors, or as something that cannot be added up.
@@ -61,6 +74,23 @@ impl Gather {
 }
 
 impl Engine {
+    /// Makes one part a key of what `ticket` was for, a part or a whole request; the number of the first of them.
+    /// Nothing, if nobody waits for it any more.
+    pub(crate) fn part_anew(&mut self, ticket: Ticket, join: Join, keys: usize) -> Option<u32> {
+        let (_, place) = self.places.holder(ticket)?;
+        if ticket.part != NONE {
+            return self.gathers.get_mut(place.gather as usize)?.cut_part(ticket.part, keys);
+        }
+        if place.ready {
+            return None;
+        }
+        let mut gather = Gather::new(join, Way::Keys, keys);
+        gather.order = (0..keys as u32).collect();
+        gather.parts.extend((0..keys).map(|_| Part::of(1)));
+        self.attach(ticket, gather);
+        Some(0)
+    }
+
     /// A part has come back; with the last one, so has the whole.
     pub(crate) fn gather(&mut self, ticket: Ticket, reply: &[u8], success: bool) {
         let Some((index, place)) = self.places.holder(ticket) else { return };

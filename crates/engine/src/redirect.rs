@@ -3,6 +3,8 @@
 //! A redirect is followed a bounded number of times; MOVED mends the slot map at once. What cannot be followed goes to the
 //! client as the node said it.
 
+mod apart;
+
 use crate::cluster::Cluster;
 use crate::engine::{ClusterId, Decision, Engine, Report, UpstreamId};
 use crate::failure::Closed;
@@ -92,7 +94,7 @@ impl Engine {
         match judge(reply) {
             Verdict::Moved(slot, to) if follow => self.moved(id, entry, slot, to),
             Verdict::Ask(to) if follow => self.asked(id, entry, to),
-            Verdict::TryAgain if follow => self.try_again(id, entry),
+            Verdict::TryAgain if follow => self.cut_apart(id, entry) || self.try_again(id, entry),
             Verdict::Elsewhere => {
                 let problem = String::from_utf8_lossy(reply).trim_end().to_string();
                 self.pause_node(cluster, from, format!("answered {problem}"));

@@ -167,7 +167,7 @@ impl Engine {
     }
 
     /// Lets the parts of a request meet again at its place.
-    fn attach(&mut self, ticket: Ticket, mut gather: Gather) {
+    pub(crate) fn attach(&mut self, ticket: Ticket, mut gather: Gather) {
         gather.missing = gather.parts.len();
         let index = self.gathers.insert(gather) as u32;
         match self.places.holder(ticket) {
@@ -247,13 +247,13 @@ impl Engine {
             return self.send(leg, cluster, Spot::Any, request.bytes);
         }
         match command::get(leg.command).split {
-            Split::NamedShard => self.to_named(leg, cluster, request, &shards),
-            Split::Cursor => self.to_cursor(leg, cluster, request, &shards),
-            _ => self.to_all(leg, cluster, request, &shards),
+            Split::NamedShard => self.send_to_named(leg, cluster, request, &shards),
+            Split::Cursor => self.send_at_cursor(leg, cluster, request, &shards),
+            _ => self.send_to_all(leg, cluster, request, &shards),
         }
     }
 
-    fn to_all(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+    fn send_to_all(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
         let join = command::join_of(leg.command, request).unwrap_or(Join::Only);
         let mut gather = Gather::new(join, Way::Shards, 0);
         gather.parts.resize_with(shards.len(), Part::default);
@@ -265,7 +265,7 @@ impl Engine {
         self.mirror_everywhere(leg, request.bytes);
     }
 
-    fn to_named(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+    fn send_to_named(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
         let number = number::<usize>(request).unwrap_or_default();
         let Some(shard) = shards.get(number) else {
             let text = format!("ERR shard_id {number} out of range (0-{})", shards.len() - 1);
@@ -279,7 +279,7 @@ impl Engine {
         self.pool.give(bytes);
     }
 
-    fn to_cursor(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
+    fn send_at_cursor(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
         let (node_cursor, slot) = cursor::unpack(number(request).unwrap_or_default());
         // Where no shard has that name any more, its successor begins anew: another node's cursor would skip keys.
         let (shard, node_cursor) = match shards.iter().find(|shard| shard.name == slot) {

@@ -118,11 +118,12 @@ fn a_redirect_may_name_a_host_that_the_view_knows_or_none_at_all() {
 #[test]
 fn tryagain_waits_and_asks_again() {
     let (mut world, client) = world();
-    world.teach_often(2, "MGET", Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"), 3);
+    assert_eq!(world.ask(client, "SET {foo}1 v"), "+OK");
+    world.teach_often(2, "RENAME", Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"), 3);
     let start = world.now;
-    assert_eq!(world.ask(client, "MGET {foo}1 {foo}2"), "[nil, nil]");
+    assert_eq!(world.ask(client, "RENAME {foo}1 {foo}2"), "+OK");
     assert!((30 * MS..40 * MS).contains(&(world.now - start)));
-    assert_eq!(world.seen(2).len(), 4);
+    assert_eq!(world.seen(2).len(), 5);
     world.assert_idle();
 }
 
@@ -133,8 +134,13 @@ fn tryagain_waits_no_longer_than_the_request_may_take() {
         setup.settings().op_timeout = Duration::from_millis(timeout);
         let mut world = World::new(setup);
         let client = world.connect();
-        world.teach_often(2, "MGET", Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"), 1000);
-        assert_eq!(world.ask(client, "MGET {foo}1 {foo}2"), format!("-{TRYAGAIN}"));
+        world.teach_often(
+            2,
+            "RENAME",
+            Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"),
+            1000,
+        );
+        assert_eq!(world.ask(client, "RENAME {foo}1 {foo}2"), format!("-{TRYAGAIN}"));
         assert_eq!(world.seen(2).len(), rounds);
         world.assert_idle();
     }
@@ -143,8 +149,8 @@ fn tryagain_waits_no_longer_than_the_request_may_take() {
 #[test]
 fn a_client_that_leaves_while_its_request_waits_takes_it_along() {
     let (mut world, client) = world();
-    world.teach(2, "MSET", Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"));
-    world.send(client, "MSET {foo}1 v {foo}2 w");
+    world.teach(2, "RENAME", Answer::Say("-TRYAGAIN Multiple keys request during rehashing of slot\r\n"));
+    world.send(client, "RENAME {foo}1 {foo}2");
     world.run(5 * MS);
     world.leave(client, crate::world::pipe::End::Reset);
     world.run(100 * MS);
@@ -160,10 +166,25 @@ fn a_slot_that_moves_slowly_gives_no_error_however_often_it_is_asked() {
     world.happens(200 * MS, Happening::MoveKey(slot("foo")));
     world.happens(400 * MS, Happening::MoveKey(slot("foo")));
     world.happens(700 * MS, Happening::EndMove(slot("foo")));
-    // These keys are nowhere: ASK from the one node, TRYAGAIN from the other, until the move is over.
-    assert_eq!(world.ask(client, "MSET {foo}3 x {foo}4 y"), "+OK");
-    assert_eq!(world.ask(client, "MGET {foo}1 {foo}2 {foo}3 {foo}4"), "[v, w, x, y]");
+    // Two keys are nowhere: ASK from the one node, TRYAGAIN from the other, until the move is over.
+    assert_eq!(world.ask(client, "RENAME {foo}1 {foo}3"), "+OK");
     assert!(world.now > 700 * MS);
+    world.assert_idle();
+}
+
+#[test]
+fn keys_on_both_nodes_of_a_moving_slot_are_asked_for_one_by_one() {
+    let (mut world, client) = world();
+    assert_eq!(world.ask(client, "MSET {foo}1 v {foo}2 w"), "+OK");
+    world.happen(Happening::BeginMove { slot: slot("foo"), shard: 0 });
+    world.happen(Happening::MoveKey(slot("foo")));
+    assert_eq!(world.ask(client, "MSET {foo}3 x {foo}4 y"), "+OK");
+    assert_eq!(world.ask(client, "MGET {foo}4 {foo}1 {foo}2 {foo}9 {foo}3 {foo}1"), "[y, v, w, nil, x, v]");
+    // The keys of another slot are a part of their own, which is not cut again.
+    assert_eq!(world.ask(client, "MGET bar {foo}2 {foo}3 bar {foo}1"), "[nil, w, x, nil, v]");
+    assert_eq!(world.ask(client, "EXISTS {foo}1 {foo}2 {foo}3 {foo}9"), ":3");
+    assert_eq!(world.ask(client, "DEL {foo}1 {foo}2 {foo}3 {foo}4"), ":4");
+    assert!(world.now < 100 * MS, "nobody waits for the end of the move: {}", world.now);
     world.assert_idle();
 }
 

@@ -123,7 +123,7 @@ fn replies_that_are_held_back_count_against_the_bounds_of_their_client() {
     world.ask(client, &format!("SET foo {}", "x".repeat(1000)));
     for _ in 0..100 {
         world.send(client, "GET foo");
-        world.run(1 * MS);
+        world.run(MS);
     }
     let usage = world.engine.usage();
     assert!(usage.places < 15 && (10_000..15_000).contains(&usage.bytes), "{usage:?}");

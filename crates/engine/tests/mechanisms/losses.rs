@@ -32,7 +32,7 @@ fn camellia_89_a_client_that_leaves_shifts_nobodys_replies() {
     world.send(others[0], "GET {foo}4\nGET {foo}5");
     world.run(5 * MS);
     world.leave(client, End::Reset);
-    world.run(1 * MS);
+    world.run(MS);
     world.send(others[1], "GET {foo}6\nGET {foo}7");
     world.run(50 * MS);
     assert_eq!(world.heard(others[0]), ["v4", "v5"]);
@@ -128,7 +128,7 @@ fn samaritan_25_a_node_that_refuses_is_an_error_at_once_and_is_tried_again_later
     for _ in 0..100 {
         let reply = world.ask(client, "GET foo");
         assert!(reply.starts_with("-upstream failure: 10.0.0.1:7002 cannot connect ("), "{reply}");
-        world.run(1 * MS);
+        world.run(MS);
     }
     assert!(world.now - start < 200 * MS);
     let opened = world.stats[0].upstream_cx_total.get();
@@ -175,7 +175,7 @@ fn a_read_goes_to_another_member_when_its_own_dies() {
     let client = world.connect();
     (0..20).for_each(|_| drop(world.ask(client, "GET foo")));
     world.happen(Happening::Freeze { cluster: 0, node: 1, micros: 100 * MS });
-    world.happen(Happening::Freeze { cluster: 0, node: 2, micros: 1 * MS });
+    world.happen(Happening::Freeze { cluster: 0, node: 2, micros: MS });
     world.send(client, &"GET foo\n".repeat(20));
     world.run(5 * MS);
     world.happen(Happening::Door { cluster: 0, node: 1, door: Door::Refuses });

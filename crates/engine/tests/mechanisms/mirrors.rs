@@ -143,13 +143,13 @@ fn a_mirror_that_is_away_is_counted() {
     setup.known = false;
     let (mut world, client) = start(setup);
     world.happens(1, Happening::View(0));
-    world.run(1 * MS);
+    world.run(MS);
     // Nobody knows where it is: its copies do not wait for that.
     assert_eq!(world.ask(client, "SET foo 1"), "+OK");
     assert_eq!(world.stats[1].mirror_dropped.get(), 1);
     world.happens(1, Happening::View(1));
     world.happen(Happening::Door { cluster: 1, node: 0, door: Door::Refuses });
-    world.run(1 * MS);
+    world.run(MS);
     for _ in 0..5 {
         assert_eq!(world.ask(client, "SET foo 1"), "+OK");
     }

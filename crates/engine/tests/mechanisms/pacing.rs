@@ -85,7 +85,7 @@ fn overlord_19_connections_are_opened_at_a_limited_rate() {
     for _ in 0..10 {
         replies.push(world.ask(client, "GET b"));
         world.happen(Happening::Cut { cluster: 0, node: 0, end: End::Finished });
-        world.run(1 * MS);
+        world.run(MS);
     }
     let limited = "-no upstream host: connection_rate_limit is used up for 10.0.0.1:7000";
     assert_eq!(replies[..3], ["nil", "nil", "nil"]);

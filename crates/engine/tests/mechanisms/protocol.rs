@@ -46,7 +46,7 @@ fn every_cut_of_a_pipeline_is_the_same_pipeline() {
     for cut in 1..bytes.len() {
         let (mut world, client) = world();
         world.send_raw(client, &bytes[..cut]);
-        world.run(1 * MS);
+        world.run(MS);
         world.send_raw(client, &bytes[cut..]);
         world.run(5 * MS);
         assert_eq!(world.heard(client), ["+OK", "b\r\nar", "b\r\nar", "+PONG"], "cut at {cut}");

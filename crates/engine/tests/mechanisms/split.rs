@@ -97,7 +97,7 @@ fn a_client_that_leaves_between_its_fragments_leaves_nothing_behind() {
     world.send(client, "MGET a b c\nMGET c a");
     world.run(2 * MS);
     world.leave(client, End::Reset);
-    world.run(1 * MS);
+    world.run(MS);
     world.send(other, "MGET a b c");
     world.run(20 * MS);
     assert_eq!(world.heard(other), ["[nil, nil, nil]"]);

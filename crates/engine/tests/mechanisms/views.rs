@@ -46,7 +46,7 @@ fn undermoon_57a976d_an_idle_connection_to_a_node_that_left_is_closed_at_once() 
     let client = world.connect();
     world.ask(client, "MGET a b c");
     retire(&mut world);
-    world.run(1 * MS);
+    world.run(MS);
     assert_eq!((world.connections(0), world.connections(1), world.connections(2)), (1, 1, 0));
     world.assert_idle();
 }
@@ -96,7 +96,7 @@ fn a_view_that_is_older_than_a_moved_costs_one_more_redirect_and_nothing_else() 
     world.happen(Happening::GiveSlot { slot: 12_182, shard: 1 });
     assert_eq!(world.ask(client, "GET foo"), "bar");
     world.happens(1, Happening::OldView(0, old));
-    world.run(1 * MS);
+    world.run(MS);
     assert_eq!(world.ask(client, "GET foo"), "bar");
     assert_eq!(world.stats[0].upstream_internal_redirect_succeeded_total.get(), 2);
 }
@@ -110,7 +110,7 @@ fn a_node_that_came_by_redirect_stays_when_a_view_names_it() {
     world.happen(Happening::GiveSlot { slot: 12_182, shard: 2 });
     assert_eq!(world.ask(client, "SET foo bar"), "+OK");
     world.happens(1, Happening::View(0));
-    world.run(1 * MS);
+    world.run(MS);
     assert_eq!(world.ask(client, "GET foo"), "bar");
     assert_eq!(world.connections(2), 1);
     assert_eq!(world.stats[0].upstream_cx_total.get(), 2);

@@ -77,7 +77,8 @@ impl Pipe {
     }
 
     pub fn finish(&mut self, now: u64, end: End, dice: &mut Dice) {
-        if self.end.is_none() {
+        let again = self.end.is_some_and(|(_, old)| old == End::Finished && end == End::Reset);
+        if self.end.is_none() || again {
             let at = now + dice.within(&self.network.latency);
             let at = if end == End::Finished { at.max(self.last) } else { at };
             self.end = Some((at, end));

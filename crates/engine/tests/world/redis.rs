@@ -96,15 +96,6 @@ impl Redis {
         View::Slots(Arc::new(Topology::build(parts)))
     }
 
-    pub fn owner_of(&self, key: &[u8]) -> usize {
-        self.owners[Slot::of(key).index()].unwrap()
-    }
-
-    /// The node that is the primary for `key`.
-    pub fn primary_of(&self, key: &[u8]) -> usize {
-        self.shards[self.owner_of(key)].primary
-    }
-
     fn shard_with(&self, node: usize) -> usize {
         let member = |shard: &Shard| shard.primary == node || shard.replicas.contains(&node);
         self.shards.iter().position(member).unwrap()

@@ -258,8 +258,10 @@ impl Engine {
         let mut gather = Gather::new(join, Way::Shards, 0);
         gather.parts.resize_with(shards.len(), Part::default);
         self.attach(leg.ticket, gather);
+        // Settings, scripts and slow logs are the servers' own: they are asked for where they are changed.
+        let read = leg.read && command::get(leg.command).join != Join::BySubcommand;
         for (part, shard) in shards.iter().enumerate() {
-            let leg = Leg { ticket: leg.ticket.for_part(part as u32), ..leg };
+            let leg = Leg { ticket: leg.ticket.for_part(part as u32), read, ..leg };
             self.send(leg, cluster, shard.spot, request.bytes);
         }
         self.mirror_everywhere(leg, request.bytes);

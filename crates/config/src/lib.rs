@@ -3,7 +3,7 @@
 //! The road of a configuration, one module a station: [`schema`] knows every message and field of Envoy's API;
 //! `written` turns text into a message of that schema and remembers on which line each field stood; `rules` applies
 //! Envoy's own validation rules, which are part of the schema; `meaning` turns the message into the types of the room
-//! `meant`; `dump` shows the message with its secrets hidden. [`print`] walks the other way.
+//! `meant`; `dump` shows the message with its secrets hidden. [`mod@print`] walks the other way.
 //!
 //! Three promises. A field that Envoy does not know is refused with the nearest name that it knows. A field that
 //! Envoy knows and slotmesh does not honour is refused by its path: nothing is silently ignored. All problems are

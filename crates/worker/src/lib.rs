@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! A [`Crew`] is one thread that accepts and N that work. Each worker owns its clients and its connections to nodes; it
-//! hears from outside only through its mail ([`mail`]), between two turns.
+//! hears from outside only through its mail (`mail`), between two turns.
 
 mod crew;
 mod accept;

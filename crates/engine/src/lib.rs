@@ -10,7 +10,7 @@
 //! The stations of the journey, in the order a request passes them; then what they stand on.
 
 // The journey.
-pub mod session;
+mod session;
 mod frame;
 mod command;
 mod guard;

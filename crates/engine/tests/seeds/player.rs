@@ -9,7 +9,7 @@ use crate::world::pipe::End;
 use crate::world::random::Dice;
 use crate::world::speech::request;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -68,7 +68,8 @@ pub struct Player {
     pub think: RangeInclusive<u64>,
     pub exit: Exit,
     pub keys: Vec<Key>,
-    pub counters: Vec<(i64, i64)>,
+    /// What was answered, and how often was asked.
+    pub counters: Vec<(BTreeSet<i64>, i64)>,
     open: VecDeque<(u64, String, Expect)>,
     next: u64,
     marks: usize,
@@ -90,7 +91,7 @@ impl Player {
             think: 0..=1 + dice.below(4000),
             exit: *dice.pick(&exits),
             keys: names.map(Key::new).collect(),
-            counters: vec![(0, 0); 2],
+            counters: vec![(BTreeSet::new(), 0); 2],
             open: VecDeque::new(),
             next: first,
             marks: 0,

@@ -10,7 +10,7 @@ demo:
 
 test:
 	@scripts/install.sh test
-	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked
+	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked --no-fail-fast
 
 bench:
 	@bench/run.sh

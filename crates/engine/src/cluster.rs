@@ -185,16 +185,15 @@ impl Cluster {
             .map(|shard| Shard {
                 primary: place(shard.primary),
                 replicas: shard.replicas.iter().map(|replica| place(*replica)).collect(),
-                first_slot: 0,
+                first_slot: u16::MAX,
                 provisional: false,
             })
             .collect();
         let mut owners = vec![NOBODY; Slot::COUNT].into_boxed_slice();
-        for slot in (0..Slot::COUNT as u16).rev().filter_map(Slot::new) {
-            if let Some(owner) = topology.owner(slot) {
-                owners[slot.index()] = owner.0;
-                self.shards[usize::from(owner.0)].first_slot = slot.index() as u16;
-            }
+        for (range, owner) in topology.ranges() {
+            owners[range.first.index()..=range.last.index()].fill(owner.0);
+            let shard = &mut self.shards[usize::from(owner.0)];
+            shard.first_slot = shard.first_slot.min(range.first.index() as u16);
         }
         self.placement = Placement::Slots(owners);
     }

@@ -73,7 +73,7 @@ fn a_request_that_was_cut_in_half_while_its_client_was_paused_goes_on_and_distur
     world.send_raw(client, b"#1\r\n");
     world.run(20 * MS);
     for n in 0..5 {
-        assert_eq!(world.ask(other, &format!("SET key {n}")), "+OK");
+        assert_eq!(world.ask(other, &format!("SET another-key {n}")), "+OK");
     }
     world.clients[client].reading = Reading::AtOnce;
     world.send(client, "GET bar");

@@ -126,7 +126,7 @@ fn a_view_without_members_is_an_error_at_once() {
 #[test]
 fn a_slot_that_nobody_owns_is_an_error_and_never_the_first_shard() {
     let mut setup = Setup::cluster(3, 0);
-    setup.clusters[0].owners[12_182] = None;
+    setup.clusters[0].lose_slot(12_182);
     let mut world = World::new(setup);
     let client = world.connect();
     let problem = "-CLUSTERDOWN Hash slot not served: no node owns slot 12182";

@@ -31,9 +31,12 @@ fn moved_mends_the_map_at_once_and_is_followed_once() {
     assert_eq!((world.seen(2), world.seen(0)), (vec![], vec!["GET foo".to_string()]));
     assert_eq!(reports(&world, &Report::Redirected), 1);
     assert_eq!(world.stats[0].upstream_internal_redirect_succeeded_total.get(), 1);
-    // The other slots of its old owner stay where they are.
-    assert_eq!(world.ask(client, "GET a"), "nil");
-    assert_eq!(world.seen(2), ["GET a"]);
+    // The other slots of its old owner stay where they are, its neighbours among them.
+    for neighbour in [slot("foo") - 1, slot("foo") + 1] {
+        let key = (0..).map(|n| format!("x{n}")).find(|key| slot(key) == neighbour).unwrap();
+        assert_eq!(world.ask(client, &format!("GET {key}")), "nil");
+        assert_eq!(world.seen(2), [format!("GET {key}")]);
+    }
     world.assert_idle();
 }
 

@@ -99,7 +99,7 @@ impl Run {
             let ledger = Rc::new(RefCell::new(Ledger::default()));
             let mut rules = self.rules.clone();
             let reading = match dice.below(20) {
-                0..3 => Reading::Slowly { bytes: 1 + dice.index(200), every: 1 + dice.below(3000) },
+                4..8 => Reading::Slowly { bytes: 1 + dice.index(200), every: 1 + dice.below(3000) },
                 3 if self.climate == Climate::Wild => Reading::Never,
                 _ => Reading::AtOnce,
             };
@@ -252,9 +252,10 @@ fn weather(climate: Climate, dice: &mut Dice) -> Weather {
 
 /// Bounds, mirrors, routes, faults. Whether every write must reach the mirror.
 fn decorate(climate: Climate, setup: &mut Setup, rules: &mut Rules, dice: &mut Dice) -> bool {
-    if dice.percent(30) {
-        setup.buffer_limit = 1 + dice.index(2000);
-        setup.limits.places = 1 + dice.below(12) as u32;
+    if dice.percent(40) {
+        let most = *dice.pick(&[20, 200, 2000]);
+        setup.buffer_limit = 1 + dice.index(most);
+        setup.limits.places = 1 + dice.below(24) as u32;
         rules.patience = None;
     }
     let mirrors = dice.percent(40);

@@ -11,7 +11,7 @@ use climate::{Climate, Run};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of each climate, unless the environment says otherwise.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 600;
 /// Of so many seeds one is run twice.
 const TWICE: u64 = 8;
 

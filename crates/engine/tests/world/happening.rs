@@ -63,7 +63,9 @@ impl World {
             && entry.key().0 <= self.now
         {
             let what = entry.remove();
-            self.trace.note(self.now, "happens", 0, format!("{what:?}").get(..8).unwrap_or("").as_bytes());
+            if !matches!(what, Happening::OldView(..)) {
+                self.trace.note(self.now, "happens", 0, format!("{what:?}").as_bytes());
+            }
             self.happen(what);
         }
     }

@@ -4,6 +4,7 @@
 
 use super::node::Node;
 use slots::{Part, Range, Slot, Topology, View};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Redis {
     pub moved: BTreeSet<Vec<u8>>,
     /// Key spaces: one for a cluster, else one a node.
     pub stores: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// What it was made of, as long as its map is what it was then.
+    made_of: Option<(u8, usize, usize)>,
     /// How often each write was carried out, by its mark (see [`super::command`]).
     pub executed: BTreeMap<String, u32>,
 }
@@ -55,6 +58,7 @@ impl Redis {
             moving: BTreeMap::new(),
             moved: BTreeSet::new(),
             stores: vec![BTreeMap::new()],
+            made_of: Some((net, shards, replicas)),
             executed: BTreeMap::new(),
         }
     }
@@ -72,26 +76,35 @@ impl Redis {
 
     /// What the control side would tell: the map as it is.
     pub fn view(&self) -> View {
+        let (Some(key), true) = (self.made_of, self.slotted) else { return self.draw_view() };
+        let known = |node: &Node| node.names.is_empty();
+        if self.nodes.len() != key.1 * (1 + key.2) || self.shards.len() != key.1 || !self.nodes.iter().all(known) {
+            return self.draw_view();
+        }
+        // Most worlds begin alike, and to draw a map takes longer than to play a small one.
+        thread_local!(static DRAWN: RefCell<BTreeMap<(u8, usize, usize), View>> = RefCell::default());
+        DRAWN.with_borrow_mut(|drawn| drawn.entry(key).or_insert_with(|| self.draw_view()).clone())
+    }
+
+    fn draw_view(&self) -> View {
         if !self.slotted {
             let host = |node: &Node| slots::Host { address: node.address, name: None, weight: 1 };
             return View::Hosts(self.nodes.iter().map(host).collect());
         }
-        let ranges = |shard: usize| {
-            let mut ranges: Vec<Range> = Vec::new();
-            for (number, _) in self.owners.iter().enumerate().filter(|(_, owner)| **owner == Some(shard)) {
-                let slot = Slot::new(number as u16).unwrap();
-                match ranges.last_mut() {
-                    Some(range) if range.last.index() + 1 == number => range.last = slot,
-                    _ => ranges.push(Range { first: slot, last: slot }),
-                }
+        let mut ranges = vec![Vec::new(); self.shards.len()];
+        let mut first = 0;
+        for run in self.owners.chunk_by(|a, b| a == b) {
+            let slot = |number: usize| Slot::new(number as u16).unwrap();
+            if let Some(owner) = run[0] {
+                ranges[owner].push(Range { first: slot(first), last: slot(first + run.len() - 1) });
             }
-            ranges
-        };
+            first += run.len();
+        }
         let member = |i: &usize| slots::Node { address: self.nodes[*i].address, names: self.nodes[*i].names.clone() };
-        let parts = self.shards.iter().enumerate().map(|(i, shard)| Part {
+        let parts = self.shards.iter().zip(ranges).map(|(shard, slots)| Part {
             primary: member(&shard.primary),
             replicas: shard.replicas.iter().map(member).collect(),
-            slots: ranges(i),
+            slots,
         });
         View::Slots(Arc::new(Topology::build(parts)))
     }
@@ -162,9 +175,16 @@ impl Redis {
 
     /// A slot belongs to another shard at once.
     pub fn give_slot(&mut self, slot: usize, shard: usize) {
+        self.made_of = None;
         self.owners[slot] = Some(shard);
         self.moving.remove(&slot);
         self.moved.retain(|key| Slot::of(key).index() != slot);
+    }
+
+    /// Nobody owns a slot any more.
+    pub fn lose_slot(&mut self, slot: usize) {
+        self.made_of = None;
+        self.owners[slot] = None;
     }
 
     /// A slot begins to move.
@@ -192,6 +212,7 @@ impl Redis {
 
     /// A replica becomes the primary, the primary a replica.
     pub fn fail_over(&mut self, shard: usize, replica: usize) {
+        self.made_of = None;
         let shard = &mut self.shards[shard];
         std::mem::swap(&mut shard.primary, &mut shard.replicas[replica]);
     }

@@ -6,15 +6,10 @@ use crate::world::happening::Happening;
 use crate::world::node::{Answer, Node};
 use crate::world::redis::Shard;
 use crate::world::setup::Setup;
-use slots::Slot;
 
 /// The third shard loses all its slots to the first, so that its node leaves the view.
 fn retire(world: &mut World) {
-    for slot in 0..Slot::COUNT {
-        if world.clusters[0].owners[slot] == Some(2) {
-            world.clusters[0].give_slot(slot, 0);
-        }
-    }
+    world.happen(Happening::GiveAll { from: 2, to: 0 });
     world.happens(1, Happening::View(0));
 }
 

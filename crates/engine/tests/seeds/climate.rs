@@ -9,7 +9,7 @@ use crate::world::random::Dice;
 use crate::world::redis::Redis;
 use crate::world::setup::{Setup, route};
 use crate::world::{Weather, World};
-use meant::{Balance, Fault, FaultKind, Fraction, Mirror, ReadPolicy};
+use meant::{Balance, Credentials, Fault, FaultKind, Fraction, Mirror, ReadPolicy, Secret};
 use slots::Slot;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -51,7 +51,11 @@ impl Run {
         let mut dice = Dice::new(seed.wrapping_mul(7).wrapping_add(climate as u64));
         let shards = 1 + dice.index(4);
         let replicas = dice.index(3);
-        let mut setup = Setup::cluster(shards, replicas);
+        let (shards, replicas, mut setup) = match dice.below(6) {
+            // Plain nodes have no slots that could move, and no replicas.
+            0 if climate != Climate::Moving => (1, 0, plain(shards)),
+            _ => (shards, replicas, Setup::cluster(shards, replicas)),
+        };
         setup.seed = seed;
         setup.weather = weather(climate, &mut dice);
         let policy = if replicas == 0 { ReadPolicy::Primary } else { *dice.pick(&POLICIES) };
@@ -88,14 +92,15 @@ impl Run {
                 run.world.happens(1 + dice.below(20_000), Happening::View(cluster));
             }
         }
-        run.add_clients(&mut dice);
+        run.add_clients(1 + dice.index(4), &mut dice);
         run.add_trouble(&mut dice, shards, replicas, timeout);
         run
     }
 
-    fn add_clients(&mut self, dice: &mut Dice) {
-        for id in 0..1 + dice.index(5) {
+    fn add_clients(&mut self, count: usize, dice: &mut Dice) {
+        for _ in 0..count {
             let client = self.world.connect();
+            let id = self.ledgers.len();
             let ledger = Rc::new(RefCell::new(Ledger::default()));
             let mut rules = self.rules.clone();
             let reading = match dice.below(20) {
@@ -137,7 +142,15 @@ impl Run {
                 0 | 1 if shards > 1 => self.move_slot(at, shards, dice),
                 2 if shards > 1 => {
                     let (slot, shard) = (self.slot(dice), dice.index(shards));
-                    self.world.happens(at, Happening::GiveSlot { slot, shard });
+                    let all = dice.percent(30);
+                    self.world.happens(
+                        at,
+                        if all {
+                            Happening::GiveAll { from: shard, to: 0 }
+                        } else {
+                            Happening::GiveSlot { slot, shard }
+                        },
+                    );
                 }
                 3 if replicas > 0 => {
                     let (shard, replica) = (dice.index(shards), dice.index(replicas));
@@ -172,8 +185,14 @@ impl Run {
         let end = if dice.percent(50) { End::Finished } else { End::Reset };
         let later = at + 1 + dice.below(timeout * 2);
         let world = &mut self.world;
-        match dice.below(5) {
+        match dice.below(6) {
             0 => world.happens(at, Happening::Cut { cluster, node, end }),
+            5 => {
+                let had = world.clusters[cluster].nodes[node].password;
+                world.happens(at, Happening::Password { cluster, node, password: Some((None, "another")) });
+                world.happens(at, Happening::Cut { cluster, node, end });
+                world.happens(later, Happening::Password { cluster, node, password: had });
+            }
             1 => {
                 let door = if dice.percent(70) { Door::Refuses } else { Door::Silent };
                 world.happens(at, Happening::Door { cluster, node, door });
@@ -195,6 +214,12 @@ impl Run {
 
     /// Plays it to its end, and checks what must hold then.
     pub fn play(mut self) -> Outcome {
+        // Some come later, and get the numbers of those who have left.
+        let mut dice = self.world.dice.fork();
+        for _ in 0..dice.below(4) {
+            self.world.run(dice.below(25_000));
+            self.add_clients(1, &mut dice);
+        }
         self.world.run_out(30_000_000);
         for index in 0..self.world.clients.len() {
             if self.world.clients[index].reading == Reading::Never {
@@ -237,6 +262,11 @@ impl Run {
     }
 }
 
+fn plain(count: usize) -> Setup {
+    let ring = Balance::RingHash { minimum: 64, maximum: 1024, murmur: false, by_hostname: false };
+    Setup::hosts(count, if count == 1 { Balance::RoundRobin } else { ring })
+}
+
 fn weather(climate: Climate, dice: &mut Dice) -> Weather {
     let slowest = 10 + dice.below(1500);
     let capacity = *dice.pick(&[64, 300, 4096, 1 << 20, 1 << 20]);
@@ -257,6 +287,11 @@ fn decorate(climate: Climate, setup: &mut Setup, rules: &mut Rules, dice: &mut D
         setup.buffer_limit = 1 + dice.index(most);
         setup.limits.places = 1 + dice.below(24) as u32;
         rules.patience = None;
+    }
+    if dice.percent(25) {
+        let password = Some(Secret::new("secret"));
+        setup.meant[0].upstream.credentials = Credentials { username: None, password };
+        setup.clusters[0].nodes.iter_mut().for_each(|node| node.password = Some((None, "secret")));
     }
     let mirrors = dice.percent(40);
     if mirrors {

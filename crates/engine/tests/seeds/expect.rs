@@ -2,6 +2,7 @@
 
 use super::player::Player;
 use resp::value::{Value, parse};
+use std::collections::BTreeSet;
 
 /// A key that one client writes.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub enum Expect {
     /// A number that was not answered before, and no larger than the number of requests. (While a slot moves, two
     /// requests in one pipeline may be carried out in the other order; a single server would answer one more each time.)
     Counted(usize),
+    /// A page of a scan, and all shared keys by its end.
+    Scanned,
     /// Every shared key, in any order.
     AllShared,
     /// A protocol error.
@@ -82,6 +85,7 @@ const ERRORS: &[&str] = &[
     "ASK ",
     "TRYAGAIN ",
     "READONLY ",
+    "NOAUTH ",
     "Fault Injected: Error",
 ];
 
@@ -94,7 +98,12 @@ pub fn check(player: &mut Player, expect: &Expect, reply: &[u8], whom: &str) {
     match (expect, &value) {
         (Expect::Surely(bytes), _) => assert_eq!(reply, bytes, "{whom}"),
         (Expect::Refused, Value::Error(text)) => assert!(text.starts_with(b"ERR Protocol error"), "{whom}"),
-        (_, Value::Error(text)) => check_error(text, whom),
+        (_, Value::Error(text)) => {
+            check_error(text, whom);
+            if matches!(expect, Expect::Scanned) {
+                (player.cursor, player.scanned) = (Some("0".into()), BTreeSet::new());
+            }
+        }
         (Expect::Exactly(bytes) | Expect::Keyless(bytes), _) => assert_eq!(reply, bytes, "{whom}"),
         (Expect::One(want), value) => check_want(player, want, value, whom),
         (Expect::Many(wants), Value::Array(values)) => {
@@ -108,6 +117,16 @@ pub fn check(player: &mut Player, expect: &Expect, reply: &[u8], whom: &str) {
             let next = seen.len() as i64 + 1;
             assert!(!player.rules.strict || *value == next, "{whom}, and not {next}");
             assert!(seen.insert(*value) && (1..=*asked).contains(value), "{whom}, after {seen:?} of {asked}");
+        }
+        (Expect::Scanned, Value::Array(values)) => {
+            let cursor = values[0].as_bytes().unwrap();
+            let keys = values[1].as_array().unwrap().iter().filter_map(Value::as_bytes);
+            player.scanned.extend(keys.filter(|key| key.starts_with(b"s")).map(<[u8]>::to_vec));
+            player.cursor = Some(String::from_utf8(cursor.to_vec()).unwrap());
+            if cursor == b"0" {
+                let seen = std::mem::take(&mut player.scanned).len();
+                assert!(!player.rules.strict || seen == player.rules.shared, "{whom}, the end, and {seen} keys");
+            }
         }
         (Expect::AllShared, Value::Array(values)) => {
             let start = format!("{}s", player.rules.prefix);

@@ -70,6 +70,9 @@ pub struct Player {
     pub keys: Vec<Key>,
     /// What was answered, and how often was asked.
     pub counters: Vec<(BTreeSet<i64>, i64)>,
+    /// Where its scan goes on, unless it waits for a page.
+    pub cursor: Option<String>,
+    pub scanned: BTreeSet<Vec<u8>>,
     open: VecDeque<(u64, String, Expect)>,
     next: u64,
     marks: usize,
@@ -92,6 +95,8 @@ impl Player {
             exit: *dice.pick(&exits),
             keys: names.map(Key::new).collect(),
             counters: vec![(BTreeSet::new(), 0); 2],
+            cursor: Some("0".into()),
+            scanned: BTreeSet::new(),
             open: VecDeque::new(),
             next: first,
             marks: 0,
@@ -177,7 +182,11 @@ impl Player {
                 (format!("EXISTS{names}"), Expect::Exactly(format!(":{keys}\r\n").into_bytes()))
             }
             83..94 => self.think_of_local(dice),
-            94..97 if self.rules.listing => (format!("KEYS {}s*", self.rules.prefix), Expect::AllShared),
+            94..96 if self.rules.listing && self.cursor.is_some() => {
+                let cursor = self.cursor.take().unwrap();
+                (format!("SCAN {cursor}"), Expect::Scanned)
+            }
+            96..98 if self.rules.listing => (format!("KEYS {}s*", self.rules.prefix), Expect::AllShared),
             _ => ("EVAL return 0".into(), Expect::Keyless(b":7\r\n".to_vec())),
         }
     }

@@ -15,6 +15,11 @@ pub enum Happening {
         slot: usize,
         shard: usize,
     },
+    /// A shard has nothing any more, and leaves the view.
+    GiveAll {
+        from: usize,
+        to: usize,
+    },
     BeginMove {
         slot: usize,
         shard: usize,
@@ -50,6 +55,11 @@ pub enum Happening {
         node: usize,
         micros: u64,
     },
+    Password {
+        cluster: usize,
+        node: usize,
+        password: Option<(Option<&'static str>, &'static str)>,
+    },
     Excuse {
         cluster: usize,
         node: usize,
@@ -79,6 +89,7 @@ impl World {
             }
             Happening::OldView(cluster, view) => self.engine.apply_view(self.ids[cluster], &view),
             Happening::GiveSlot { slot, shard } => self.clusters[0].give_slot(slot, shard),
+            Happening::GiveAll { from, to } => self.clusters[0].give_all(from, to),
             Happening::BeginMove { slot, shard } => self.clusters[0].begin_move(slot, shard),
             Happening::MoveKey(slot) => self.clusters[0].move_key(slot),
             Happening::EndMove(slot) => self.clusters[0].end_move(slot),
@@ -87,6 +98,7 @@ impl World {
             Happening::Freeze { cluster, node, micros } => {
                 self.clusters[cluster].nodes[node].frozen_until = self.now + micros;
             }
+            Happening::Password { cluster, node, password } => self.clusters[cluster].nodes[node].password = password,
             Happening::Excuse { cluster, node, excuse } => self.clusters[cluster].nodes[node].excuse = excuse,
             Happening::Drain => self.engine.hang_up_all(),
             Happening::Cut { cluster, node, end } => self.cut(cluster, node, end),

@@ -178,7 +178,18 @@ impl Redis {
         self.made_of = None;
         self.owners[slot] = Some(shard);
         self.moving.remove(&slot);
-        self.moved.retain(|key| Slot::of(key).index() != slot);
+        if !self.moved.is_empty() {
+            self.moved.retain(|key| Slot::of(key).index() != slot);
+        }
+    }
+
+    /// All slots of a shard belong to another, those that were moving too.
+    pub fn give_all(&mut self, from: usize, to: usize) {
+        for slot in 0..self.owners.len() {
+            if self.owners[slot] == Some(from) && from != to {
+                self.give_slot(slot, to);
+            }
+        }
     }
 
     /// Nobody owns a slot any more.

@@ -139,6 +139,16 @@ impl Cluster {
         }
     }
 
+    /// The primary that owns a slot now.
+    pub(crate) fn primary_at(&self, spot: Spot) -> Option<u16> {
+        match (spot, &self.placement) {
+            (Spot::Slot(slot), Placement::Slots(owners)) => {
+                self.shards.get(usize::from(owners[slot.index()])).map(|shard| shard.primary)
+            }
+            _ => None,
+        }
+    }
+
     /// The member of `shard` that `policy` chooses, not `avoid` if there is another.
     pub(crate) fn member(
         &self,

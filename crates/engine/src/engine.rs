@@ -4,6 +4,7 @@ use crate::buffer::Pool;
 use crate::cluster::Cluster;
 use crate::failure::Closed;
 use crate::filter::Filter;
+use crate::handover::Handover;
 use crate::join::Gather;
 use crate::limits::Limits;
 use crate::random::Random;
@@ -112,6 +113,7 @@ pub struct Engine {
     pub(crate) serial: u32,
     pub(crate) clients: u64,
     pub(crate) scan: Scan,
+    pub(crate) handovers: Vec<Handover>,
     pub(crate) cutting: crate::split::Cutting,
 }
 
@@ -141,6 +143,7 @@ impl Engine {
             serial: 0,
             clients: 0,
             scan: Scan::default(),
+            handovers: Vec::new(),
             cutting: crate::split::Cutting::default(),
         }
     }
@@ -193,12 +196,19 @@ impl Engine {
                 }
             }
             Timer::Parked(cluster) => self.expire_parked(cluster),
+            Timer::Handover(id, serial) => {
+                let here = |up: &Upstream| up.serial == serial && up.handing_over;
+                if self.upstreams.get(id.0 as usize).is_some_and(here) {
+                    self.advance_handovers(id, true);
+                }
+            }
         }
     }
 
     /// A cluster's members, as the control side sees them now. What waited for the first view is sent.
     pub fn apply_view(&mut self, cluster: ClusterId, view: &View) {
         self.clusters[cluster.index()].apply(view);
+        self.hand_over_changed(cluster);
         self.retire_unlisted(cluster);
         self.unpark(cluster);
     }

@@ -42,6 +42,9 @@ impl Engine {
         if self.clusters[errand.cluster.index()].is_unknown() {
             return self.park(errand, bytes);
         }
+        if !self.handovers.is_empty() && self.hold(&errand, bytes) {
+            return;
+        }
         match self.target(&errand) {
             Ok(target) => self.forward(errand, &target, bytes),
             Err(failure) => self.give_up(&errand, &failure),
@@ -184,6 +187,7 @@ impl Engine {
             served: false,
             gone: false,
             retiring: false,
+            handing_over: false,
             window: Buffer::default(),
             sent: 0,
             line: VecDeque::new(),

@@ -25,6 +25,7 @@ mod reply;
 
 // Off the road.
 mod loss;
+mod handover;
 
 // What they stand on.
 mod engine;

@@ -33,6 +33,9 @@ impl Engine {
             self.pause_node(cluster, node, closed.to_string());
         }
         self.rescue(id, closed);
+        if self.upstreams[id.0 as usize].handing_over {
+            self.advance_handovers(id, true);
+        }
     }
 
     fn count_loss(&self, id: UpstreamId, closed: &Closed) {
@@ -121,6 +124,9 @@ impl Engine {
         for ticket in late {
             self.decisions.push(Decision::Report(cluster, Report::Failed(address)));
             self.fail(ticket, &Failure::Timeout);
+        }
+        if self.upstreams[id.0 as usize].handing_over {
+            self.advance_handovers(id, false);
         }
         self.end_silence(id);
     }

@@ -13,7 +13,7 @@ use crate::session::NONE;
 use crate::shard::Target;
 use crate::time::Time;
 use crate::timer::Timer;
-use crate::upstream::{InFlight, Kind, Role};
+use crate::upstream::{InFlight, Kind, Role, Spot};
 use slots::Slot;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -114,6 +114,7 @@ impl Engine {
         let cluster = self.upstreams[id.0 as usize].cluster;
         let Some(node) = self.destination(id, entry, to) else { return self.not_followed(cluster) };
         self.clusters[cluster.index()].mend(slot, node);
+        self.hand_over(cluster, Spot::Slot(slot), id);
         let target = Target { node, role: Role::Primary };
         self.follow(id, entry, |engine, errand, bytes| engine.forward(errand, &target, bytes))
     }

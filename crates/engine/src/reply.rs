@@ -104,14 +104,13 @@ impl Engine {
         if !turned_away {
             upstream.answered(entry.len);
         }
-        let unproven = !upstream.served;
+        let (unproven, handing_over) = (!upstream.served, upstream.handing_over);
         if upstream.retiring && upstream.line.is_empty() {
             self.lose(id, &Closed::Retired);
         }
         if turned_away {
-            return;
-        }
-        if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
+            // Sent on already.
+        } else if entry.kind != Kind::Notice && entry.kind != Kind::Auth {
             if unproven {
                 self.proven(id);
             }
@@ -120,6 +119,9 @@ impl Engine {
                 let cluster = self.upstreams[id.0 as usize].cluster;
                 self.clusters[cluster.index()].stats.upstream_rq_cancelled.inc();
             }
+        }
+        if handing_over {
+            self.advance_handovers(id, false);
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Again(Box<(Errand, Vec<u8>)>),
     /// Requests that wait for a cluster's members may have waited long enough.
     Parked(ClusterId),
+    /// Requests that wait for older ones on a connection have waited long enough.
+    Handover(UpstreamId, u32),
 }
 
 #[derive(Debug)]

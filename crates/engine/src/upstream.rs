@@ -84,6 +84,8 @@ pub(crate) struct Upstream {
     pub(crate) gone: bool,
     /// To be closed once nothing is owed any more.
     pub(crate) retiring: bool,
+    /// A slot has changed hands while requests for it are in the line.
+    pub(crate) handing_over: bool,
     /// Requests that are unanswered, those that are written first.
     pub(crate) window: Buffer,
     /// How many bytes of the window are written.

@@ -13,7 +13,7 @@ pub struct Usage {
     pub places: usize,
     /// Requests that were cut up and are not whole again.
     pub gathers: usize,
-    /// Requests that wait for the members of their cluster.
+    /// Requests that wait for the members of their cluster, or for a slot to change hands.
     pub parked: usize,
     /// Replies that are owed on connections to nodes.
     pub in_flight: usize,
@@ -30,15 +30,16 @@ impl Engine {
         let upstreams = || self.upstreams.iter().map(|(_, upstream)| upstream);
         let of_clients = sessions().map(|session| session.input.len() + session.output.len() + session.held);
         let of_upstreams = upstreams().map(|upstream| upstream.input.len() + upstream.window.len());
+        let held = || self.handovers.iter().flat_map(|handover| &handover.held);
         let of_clusters = self.clusters.iter().map(|cluster| cluster.parked_bytes);
         Usage {
             clients: self.sessions.len(),
             connections: self.upstreams.len(),
             places: self.places.used(),
             gathers: self.gathers.len(),
-            parked: self.clusters.iter().map(|cluster| cluster.parked.len()).sum(),
+            parked: self.clusters.iter().map(|cluster| cluster.parked.len()).sum::<usize>() + held().count(),
             in_flight: upstreams().map(|upstream| upstream.line.len()).sum(),
-            bytes: of_clients.chain(of_upstreams).chain(of_clusters).sum(),
+            bytes: of_clients.chain(of_upstreams).chain(of_clusters).chain(held().map(|(.., bytes)| bytes.len())).sum(),
             timers: self.timers.len(),
         }
     }

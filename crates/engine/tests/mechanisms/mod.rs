@@ -5,6 +5,7 @@
 mod bounds;
 mod faults;
 mod greeting;
+mod handover;
 mod joins;
 mod local;
 mod losses;

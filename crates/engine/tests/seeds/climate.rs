@@ -67,6 +67,7 @@ impl Run {
         settings.max_buffer_size_before_flush = if dice.percent(20) { 1 + dice.below(500) as u32 } else { 0 };
         let mut rules = Rules {
             strict: climate == Climate::Calm && policy == ReadPolicy::Primary,
+            ordered: !fails && policy == ReadPolicy::Primary,
             errors: fails,
             patience: Some(timeout + 100_000),
             closes: false,

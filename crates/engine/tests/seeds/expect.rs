@@ -62,8 +62,8 @@ pub enum Expect {
     Many(Vec<Want>),
     /// Success of a write to these keys of the client's own.
     Wrote(Vec<(usize, Option<String>)>),
-    /// A number that was not answered before, and no larger than the number of requests. (While a slot moves, two
-    /// requests in one pipeline may be carried out in the other order; a single server would answer one more each time.)
+    /// One more than at the last time; where requests fail, a number that was not answered before, and no larger than
+    /// the number of requests.
     Counted(usize),
     /// A page of a scan, and all shared keys by its end.
     Scanned,
@@ -115,7 +115,7 @@ pub fn check(player: &mut Player, expect: &Expect, reply: &[u8], whom: &str) {
         (Expect::Counted(n), Value::Integer(value)) => {
             let (seen, asked) = &mut player.counters[*n];
             let next = seen.len() as i64 + 1;
-            assert!(!player.rules.strict || *value == next, "{whom}, and not {next}");
+            assert!(!player.rules.ordered || *value == next, "{whom}, and not {next}");
             assert!(seen.insert(*value) && (1..=*asked).contains(value), "{whom}, after {seen:?} of {asked}");
         }
         (Expect::Scanned, Value::Array(values)) => {

@@ -33,6 +33,8 @@ pub enum Exit {
 pub struct Rules {
     /// Replies come as if there were one server and no other client.
     pub strict: bool,
+    /// Requests of one client for one key are carried out in order, if each is for that key alone.
+    pub ordered: bool,
     /// The proxy's own errors may come instead of replies.
     pub errors: bool,
     /// A reply comes within so many microseconds.

@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How long a request waits for older ones at most.
 const LONGEST: Duration = Duration::from_millis(20);
+/// How many slots are watched at once: every reply looks at them, and a whole shard that changes hands must not make a
+/// worker stand still. Beyond, order is lost, and nothing else.
+const MOST: usize = 32;
 
 /// One slot that has changed hands.
 #[derive(Debug)]
@@ -31,6 +34,9 @@ pub(crate) struct Handover {
 impl Engine {
     /// Remembers that a slot has another owner than the one at the other end of `from`, if requests for it are there.
     pub(crate) fn hand_over(&mut self, cluster: ClusterId, spot: Spot, from: UpstreamId) {
+        if self.handovers.len() >= MOST {
+            return;
+        }
         let known = self.handovers.iter().any(|handover| (handover.spot, handover.from) == (spot, from));
         let upstream = &mut self.upstreams[from.0 as usize];
         let awaited = upstream.line.iter().any(|entry| entry.spot == spot && entry.kind == Kind::Request);

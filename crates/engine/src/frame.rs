@@ -138,8 +138,13 @@ impl Engine {
 
     /// Takes no more requests from any client: each is closed once its replies are out.
     pub fn hang_up_all(&mut self) {
-        let ids: Vec<SessionId> = self.sessions.iter().map(|(id, _)| SessionId(id as u32)).collect();
-        ids.into_iter().for_each(|id| self.hang_up(id));
+        let open = self.sessions.iter().filter(|(_, session)| session.phase == Phase::Open);
+        let ids: Vec<SessionId> = open.map(|(id, _)| SessionId(id as u32)).collect();
+        for id in ids {
+            let filter = self.sessions[id.0 as usize].filter;
+            self.filters[filter.index()].stats.downstream_cx_drain_close.inc();
+            self.hang_up(id);
+        }
     }
 
     /// Takes no more requests from a client, and closes it once its replies are out.

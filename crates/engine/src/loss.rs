@@ -21,7 +21,7 @@ impl Engine {
         upstream.gone = true;
         self.gone_upstreams.push(id);
         self.decisions.push(Decision::CloseUpstream(id));
-        let (cluster, node) = (upstream.cluster, upstream.node);
+        let (cluster, node, address) = (upstream.cluster, upstream.node, upstream.address);
         let slot = &mut self.clusters[cluster.index()].nodes[usize::from(node)].upstreams[upstream.role as usize];
         if *slot == id.0 {
             *slot = NONE;
@@ -29,7 +29,9 @@ impl Engine {
         self.count_loss(id, closed);
         // One that has served is opened again at once: nothing else tells whether the node is well.
         let hopeful = self.upstreams[id.0 as usize].served && matches!(closed, Closed::ByPeer | Closed::Broken(_));
-        if closed.is_fault() && !hopeful {
+        // The number may be another node's by now, if this connection was retiring.
+        let same = self.clusters[cluster.index()].nodes[usize::from(node)].address == address;
+        if closed.is_fault() && !hopeful && same {
             self.pause_node(cluster, node, closed.to_string());
         }
         self.rescue(id, closed);
@@ -74,6 +76,7 @@ impl Engine {
                 continue;
             }
             self.count_reply(id, &entry, false);
+            self.upstreams[id.0 as usize].stats.rq_error.inc();
             if closed.is_fault() && entry.kind == Kind::Request {
                 self.decisions.push(Decision::Report(cluster, Report::Failed(address)));
             }

@@ -103,6 +103,9 @@ impl Engine {
         let upstream = &mut self.upstreams[id.0 as usize];
         if !turned_away {
             upstream.answered(entry.len);
+            if matches!(entry.kind, Kind::Request | Kind::Mirror) {
+                upstream.stats.rq_success.inc();
+            }
         }
         let (unproven, handing_over) = (!upstream.served, upstream.handing_over);
         if upstream.retiring && upstream.line.is_empty() {

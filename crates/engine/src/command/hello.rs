@@ -15,6 +15,8 @@ struct Options<'a> {
 impl Engine {
     pub(super) fn hello(&mut self, id: SessionId, request: &Request<'_>) {
         if request.get(1).is_some_and(|version| version != b"2") {
+            let filter = self.sessions[id.0 as usize].filter;
+            self.filters[filter.index()].stats.downstream_rq_noproto.inc();
             return self.refuse(id, b"NOPROTO unsupported protocol version");
         }
         let options = match read_options(request) {

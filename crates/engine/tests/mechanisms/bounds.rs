@@ -165,5 +165,6 @@ fn a_drain_finishes_what_was_asked_and_closes() {
     world.run(50 * MS);
     assert_eq!(world.heard(busy), ["nil", "+OK"]);
     assert_eq!(world.clients[busy].ended, Some(End::Finished));
+    assert_eq!(world.filter_stats[0].downstream_cx_drain_close.get(), 2);
     world.assert_idle();
 }

@@ -155,6 +155,7 @@ fn hello_is_for_protocol_2() {
             ("HELLO 2 AUTH u p", "-ERR Client sent AUTH, but no username-password pair is set"),
         ],
     );
+    assert_eq!(world.filter_stats[0].downstream_rq_noproto.get(), 2);
 }
 
 const NOAUTH: &str = "-NOAUTH Authentication required.";

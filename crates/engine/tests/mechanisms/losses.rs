@@ -67,6 +67,8 @@ fn a_connection_that_ends_in_the_middle_of_a_reply_costs_a_read_nothing_and_a_wr
         };
         assert_eq!(world.ask(client, "SET foo baz#1"), format!("-upstream failure: 10.0.0.1:7002 {why}"));
         assert_eq!(world.clusters[0].executed["baz#1"], 1, "it was carried out, and not again");
+        let node = world.stats[0].node(world.clusters[0].nodes[2].address);
+        assert_eq!((node.rq_total.get(), node.rq_success.get(), node.rq_error.get()), (4, 2, 2));
         world.assert_idle();
     }
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of each climate, unless the environment says otherwise.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 /// Of so many seeds one is run twice.
 const TWICE: u64 = 8;
 
@@ -79,5 +79,8 @@ fn wild() {
 /// Any bytes at any moment.
 #[test]
 fn noise() {
-    seeds().for_each(|seed| attempt(seed, "noise", || noise::make(seed)));
+    // A turn of this takes longer than one of a world.
+    let seeds = seeds();
+    let few = seeds.start..seeds.end.min(seeds.start + seeds.end.div_ceil(4));
+    few.for_each(|seed| attempt(seed, "noise", || noise::make(seed)));
 }

@@ -110,6 +110,20 @@ fn a_view_that_comes_while_a_shard_is_scanned_does_not_mislead_the_cursor() {
 }
 
 #[test]
+fn a_shard_that_leaves_while_it_is_scanned_is_found_again_where_its_keys_are() {
+    let (mut world, client) = filled(Setup::cluster(4, 0), 200);
+    let (seen, _) = scan(&mut world, client, |world, calls| {
+        // In the middle of the second shard, whose slots the first one gets.
+        if calls == 25 {
+            world.happen(Happening::GiveAll { from: 1, to: 0 });
+            world.happens(1, Happening::View(0));
+            world.run(1);
+        }
+    });
+    assert_eq!(seen.len(), 200);
+}
+
+#[test]
 fn an_error_is_the_reply_and_the_scan_can_be_repeated() {
     let (mut world, client) = filled(Setup::cluster(3, 0), 10);
     world.teach(0, "SCAN", crate::world::node::Answer::Say("-ERR busy\r\n"));

@@ -3,6 +3,7 @@
 //! A *mark* is a word with a `#` in it: a client puts one into each write, never the same twice, so that the world sees
 //! whether a write was carried out twice.
 
+use super::random::Dice;
 use super::redis::{Redis, Ruling};
 
 /// One request as a node sees it.
@@ -126,17 +127,27 @@ impl Redis {
         }
     }
 
-    /// Three keys at a time; the cursor is the number of the next.
+    /// Three keys at a time, in an order that is this node's alone. The cursor is a place in that order: what is written
+    /// and deleted meanwhile moves no other key.
     fn scan(&mut self, node: usize, words: &[Vec<u8>], out: &mut Vec<u8>) {
-        let from: usize = String::from_utf8_lossy(&words[1]).parse().unwrap();
-        let keys = self.keys_of(node);
-        let page: Vec<_> = keys.iter().skip(from).take(3).collect();
-        let next = if from + page.len() < keys.len() { from + page.len() } else { 0 };
+        let from: u64 = String::from_utf8_lossy(&words[1]).parse().unwrap();
+        let mut keys: Vec<(u64, Vec<u8>)> =
+            self.keys_of(node).into_iter().map(|key| (place(node, &key), key)).filter(|(at, _)| *at >= from).collect();
+        keys.sort_unstable();
+        let next = keys.get(3).map_or(0, |(at, _)| *at);
+        keys.truncate(3);
         resp::write::array(out, 2);
         resp::write::bulk(out, next.to_string().as_bytes());
-        resp::write::array(out, page.len());
-        page.iter().for_each(|key| resp::write::bulk(out, key));
+        resp::write::array(out, keys.len());
+        keys.iter().for_each(|(_, key)| resp::write::bulk(out, key));
     }
+}
+
+/// Where a key stands in a node's table: a number of 32 bits that both decide, never 0.
+fn place(node: usize, key: &[u8]) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    let hash = [node as u8].iter().chain(key).copied().fold(0xCBF2_9CE4_8422_2325, step);
+    Dice::new(hash).below(1 << 32).max(1)
 }
 
 /// The keys of a request, and whether it is a write. Independent of the table that the engine uses.

@@ -112,3 +112,35 @@ fn overlord_one_clients_commands_on_a_key_keep_their_order() {
         }
     }
 }
+
+/// A5. The same while the slot moves: what is sent to the new owner must not overtake what the old one still has to
+/// send there. The old owner here takes its time with the second MOVED.
+#[test]
+fn commands_on_a_key_keep_their_order_when_its_slot_moves() {
+    let key = key_where("mover", |slot| slot < 8192);
+    let slot = slots::Slot::of(key.as_bytes()).index();
+    let target: Arc<Mutex<u16>> = Arc::default();
+    let port = Arc::clone(&target);
+    let fakes = two(move |index, request| {
+        if request.name() != "SET" || index == 1 {
+            return None;
+        }
+        let moved = format!("-MOVED {slot} 127.0.0.1:{}\r\n", port.lock().unwrap());
+        let delay = Duration::from_millis(if request.text().ends_with(" 2") { 12 } else { 0 });
+        Some(Act::SendAfter(delay, moved.into_bytes()))
+    });
+    *target.lock().unwrap() = fakes[1].address().port();
+    let seldom = "cluster_refresh_rate: 600s, redirect_refresh_threshold: 0";
+    let proxy =
+        one_worker(&Bootstrap::new().redis_cluster_with("redis", &[fakes[0].address().to_string()], seldom, ""));
+    let mut client = proxy.client().unwrap();
+    client.pipeline(&[["PING"]]).unwrap();
+    client.send_raw(format!("SET {key} 1\r\nSET {key} 2\r\n").as_bytes()).unwrap();
+    assert_eq!(client.read_reply().unwrap(), Reply::ok());
+    client.send_raw(format!("SET {key} 3\r\nSET {key} 4\r\n").as_bytes()).unwrap();
+    assert_eq!(client.read_replies(3).unwrap(), [Reply::ok(), Reply::ok(), Reply::ok()]);
+    let carried_out = fakes[1].requests().into_iter().filter(|request| request.name() == "SET");
+    let values: Vec<String> =
+        carried_out.map(|request| request.text().rsplit(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(values, ["1", "2", "3", "4"], "the order in which the new owner was asked");
+}

@@ -122,21 +122,22 @@ impl Writer {
         }
     }
 
-    /// Seven commands of one key each and one of several, in different slots.
+    /// Seven commands of one key each and one of several, which no other of the batch touches: the first request that
+    /// meets a slot on its way is divided after those behind it have left.
     fn batch(&mut self) -> Vec<Vec<String>> {
-        let mut several: Vec<String> = (0..3).map(|_| self.key()).collect();
-        let tagged = format!("{{{}}}", self.tag);
-        let mut slots = BTreeSet::new();
-        several.retain(|key| slots.insert(if key.starts_with(&tagged) { tagged.clone() } else { key.clone() }));
+        let several: Vec<String> = (0..3).map(|_| self.key()).collect();
         let name = if self.draw(3) == 0 { "DEL" } else { "MGET" };
-        let mut batch: Vec<Vec<String>> = (1..BATCH).map(|_| self.single()).collect();
+        let mut batch: Vec<Vec<String>> = (1..BATCH).map(|_| self.single(&several)).collect();
         let place = self.draw(BATCH as u64) as usize;
         batch.insert(place, std::iter::once(name.to_owned()).chain(several).collect());
         batch
     }
 
-    fn single(&mut self) -> Vec<String> {
-        let key = self.key();
+    fn single(&mut self, apart: &[String]) -> Vec<String> {
+        let mut key = self.key();
+        while apart.contains(&key) {
+            key = self.key();
+        }
         match self.draw(10) {
             0..=4 => {
                 self.written += 1;

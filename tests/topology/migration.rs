@@ -3,6 +3,8 @@
 use super::load::{Load, Memory};
 use super::*;
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const TAG: &str = "moving";
 
@@ -64,4 +66,64 @@ fn nothing_is_wrong_or_lost_with_refreshes() {
 fn nothing_is_wrong_or_lost_without_refreshes() {
     let cluster = Cluster::start(3, 0).unwrap();
     check(&before_with(&cluster, &format!("{SELDOM}, redirect_refresh_threshold: 0")), &cluster);
+}
+
+/// One client that always has a hundred requests under way: what is sent after the slot has moved must not
+/// overtake what was on its way to the old owner.
+#[test]
+fn a_stream_on_one_key_stays_in_order() {
+    /// Pairs of requests under way.
+    const WINDOW: u64 = 50;
+    let cluster = Cluster::start(2, 0).unwrap();
+    let proxy = slotmesh(&before_with(&cluster, &format!("{SELDOM}, redirect_refresh_threshold: 0")));
+    let slot = cluster.slot_of(TAG).unwrap();
+    let mut client = proxy.client().unwrap();
+    let mut writer = client.stream().try_clone().unwrap();
+    let (moved, sent, answered) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !moved.load(Ordering::SeqCst) {
+                let count = sent.load(Ordering::SeqCst);
+                if count >= answered.load(Ordering::SeqCst) + WINDOW {
+                    std::thread::yield_now();
+                    continue;
+                }
+                let mut bytes = testkit::client::encode(&["SET", &format!("{{{TAG}}}"), &count.to_string()]);
+                bytes.extend(testkit::client::encode(&["GET", &format!("{{{TAG}}}")]));
+                sent.store(count + 1, Ordering::SeqCst);
+                writer.write_all(&bytes).unwrap();
+            }
+            writer.write_all(b"ECHO end\r\n").unwrap();
+        });
+        scope.spawn(|| {
+            for _ in 0..6 {
+                let to = 1 - cluster.owner(slot).unwrap();
+                cluster.migrate_slot(slot, to).unwrap();
+                wait_for_epochs(&cluster);
+                // A slot that comes back while requests are still on their way through the other node is another story.
+                let by_now = sent.load(Ordering::SeqCst);
+                wait::until_true("what was sent is answered", SOON, || Ok(answered.load(Ordering::SeqCst) > by_now))
+                    .unwrap();
+            }
+            moved.store(true, Ordering::SeqCst);
+        });
+        let mut wrong = Vec::new();
+        let mut count = 0;
+        loop {
+            let set = client.read_reply().unwrap();
+            if set == Reply::bulk("end") {
+                break;
+            }
+            let get = client.read_reply().unwrap();
+            if set != Reply::ok() || get != Reply::bulk(count.to_string()) {
+                wrong.push(format!("number {count}: {set:?}, {get:?}"));
+            }
+            count += 1;
+            answered.store(count, Ordering::SeqCst);
+        }
+        println!("{count} writes and reads");
+        let first = &wrong[..wrong.len().min(10)];
+        assert!(wrong.is_empty(), "{} of {count} are wrong: {first:#?}", wrong.len());
+    });
+    assert!(counter(&proxy, "upstream_internal_redirect_succeeded_total") > 0);
 }

@@ -25,6 +25,10 @@ mod meaning;
 
 mod dump;
 
+// For rooms that read and write other documents and messages of Envoy's API.
+mod message;
+pub mod text;
+
 // What goes wrong on it.
 pub mod problem;
 mod report;
@@ -36,5 +40,6 @@ pub mod print;
 mod testing;
 
 pub use load::{Loaded, load_file, load_file_with_dump, load_text, load_text_with_dump};
+pub use message::Mismatch;
 pub use problem::{Problem, Problems};
 pub use schema::Schema;

@@ -18,7 +18,7 @@ mod respelt;
 
 pub(crate) use respelt::respelt;
 pub(crate) use scalar::names as enum_names;
-pub(crate) use tree::{Node, Plain};
+pub use tree::{Entry, Malformed, Node, Plain, Shape};
 pub(crate) use walk::{Walk, child, child_of_map};
 
 use crate::report::Report;
@@ -37,6 +37,18 @@ pub(crate) fn bootstrap(schema: &Schema, text: &str, is_json: bool, report: &Rep
     };
     report.place("", root.line);
     Walk { schema, report }.message(&schema.message(names::BOOTSTRAP)?, &root, "")
+}
+
+/// Every document of a text: one where it is JSON, else those of a YAML stream.
+pub(crate) fn documents(text: &str, is_json: bool) -> Result<Vec<Node>, Malformed> {
+    let text = text.trim_start_matches('\u{feff}');
+    if is_json || text.trim_start().starts_with('{') {
+        return match json::parse(text) {
+            Err(_) if !is_json => yaml::parse_all(text),
+            root => root.map(|root| vec![root]),
+        };
+    }
+    yaml::parse_all(text)
 }
 
 /// JSON where the text is JSON, else YAML. JSON has its own reader since YAML knows no surrogate pairs.

@@ -8,16 +8,23 @@ pub(crate) const MOST_NODES: usize = 1_000_000;
 
 /// One value and the line that it begins on.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) line: u32,
-    pub(crate) shape: Shape,
+pub struct Node {
+    /// The line, from 1.
+    pub line: u32,
+    /// The value.
+    pub shape: Shape,
 }
 
 /// What kind of value it is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Text; without quotes it may stand for something else, see [`Node::plain`].
-    Scalar { text: String, quoted: bool },
+    Scalar {
+        /// As written, without its quotes.
+        text: String,
+        /// Whether it stood in quotes (or was a block of text).
+        quoted: bool,
+    },
     /// A sequence.
     List(Vec<Node>),
     /// A mapping; keys are unique.
@@ -26,27 +33,36 @@ pub(crate) enum Shape {
 
 /// One entry of a mapping.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
+pub struct Entry {
+    /// The key.
+    pub key: String,
     /// The line of the key.
-    pub(crate) line: u32,
-    pub(crate) value: Node,
+    pub line: u32,
+    /// What stands under the key.
+    pub value: Node,
 }
 
 /// What a scalar stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Plain<'a> {
+pub enum Plain<'a> {
+    /// Nothing.
     Null,
+    /// A boolean of YAML 1.1.
     Bool(bool),
+    /// A whole number that fits 64 bits.
     Int(i128),
+    /// Everything else, fractions included.
     Text(&'a str),
 }
 
 /// Text that is neither YAML nor JSON.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Malformed {
-    pub(crate) line: u32,
-    pub(crate) text: String,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {text}")]
+pub struct Malformed {
+    /// The line that cannot be read, from 1.
+    pub line: u32,
+    /// What is wrong there.
+    pub text: String,
 }
 
 impl Node {
@@ -57,7 +73,7 @@ impl Node {
 
     /// What a scalar stands for: quoted it is always text; plain it is read by the rules of YAML 1.1 as Envoy applies
     /// them (`y`, `No`, `OFF` are booleans, `010` is eight, fractions stay text). `None` for lists and mappings.
-    pub(crate) fn plain(&self) -> Option<Plain<'_>> {
+    pub fn plain(&self) -> Option<Plain<'_>> {
         let Shape::Scalar { text, quoted } = &self.shape else { return None };
         if *quoted {
             return Some(Plain::Text(text));
@@ -70,7 +86,7 @@ impl Node {
     }
 
     /// Whether it stands for nothing, which unsets a field.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.plain() == Some(Plain::Null)
     }
 

@@ -11,6 +11,12 @@ pub(super) fn parse(text: &str) -> Result<Node, Malformed> {
     reader.document()
 }
 
+/// Every document in `text`, in their order; one that is empty (or holds only remarks) is left out.
+pub(super) fn parse_all(text: &str) -> Result<Vec<Node>, Malformed> {
+    let mut reader = Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, line: 1 };
+    reader.documents()
+}
+
 struct Reader<'a> {
     events: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
@@ -32,6 +38,24 @@ impl<'a> Reader<'a> {
         match self.next()? {
             Event::StreamEnd => Ok(root),
             _ => Err(self.malformed("a second document begins here: only one is allowed in a file")),
+        }
+    }
+
+    fn documents(&mut self) -> Result<Vec<Node>, Malformed> {
+        let mut found = Vec::new();
+        loop {
+            match self.next()? {
+                Event::StreamEnd => return Ok(found),
+                Event::DocumentStart(_) => {
+                    self.anchors.clear();
+                    let first = self.next()?;
+                    let root = self.node(first, 0)?;
+                    if !root.is_null() {
+                        found.push(root);
+                    }
+                }
+                _ => {}
+            }
         }
     }
 

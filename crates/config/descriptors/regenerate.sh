@@ -1,10 +1,11 @@
 #!/bin/sh
-# Rebuilds envoy.binpb.gz: the descriptors of every message that a proxy's bootstrap can hold, from crates.io alone.
+# Rebuilds envoy.binpb.gz, the descriptors of every message that a proxy's bootstrap can hold, and mesh.binpb.gz, those
+# of Envoy's whole v3 API and of the messages under istio/, which a control plane is asked to patch; from crates.io alone.
 #
 # The .proto files come out of the package `envoy-types` (Envoy's data-plane-api and all that it imports), the compiler
 # out of `protoc-bin-vendored-linux-x86_64`; cargo downloads both and checks them against the registry's checksums.
-# Only the files named in `roots` and what they import are kept: the whole API would be three times as large, and a
-# type that is not here is refused by name. Run it on Linux x86_64: crates/config/descriptors/regenerate.sh
+# In envoy.binpb.gz only the files named in `roots` and what they import are kept: the whole API is three times as
+# large, and a type that is not here is refused by name. Run it on Linux x86_64: crates/config/descriptors/regenerate.sh
 set -eu
 
 envoy_types=0.7.7
@@ -54,9 +55,13 @@ cp "$compiler/bin/protoc" "$scratch/protoc"
 chmod +x "$scratch/protoc"
 
 # shellcheck disable=SC2086 # the roots are words on purpose
-"$scratch/protoc" \
-  -I "$protos/data-plane-api" -I "$protos/xds" -I "$protos/protoc-gen-validate" -I "$protos/googleapis" \
-  -I "$protos/opentelemetry-proto" -I "$protos/client_model" -I "$protos/cel-spec/proto" -I "$compiler/include" \
-  --include_imports --descriptor_set_out="$scratch/envoy.binpb" $roots
-gzip --best --no-name < "$scratch/envoy.binpb" > "$here/envoy.binpb.gz"
-ls -l "$here/envoy.binpb.gz"
+compile() {
+  "$scratch/protoc" \
+    -I "$protos/data-plane-api" -I "$protos/xds" -I "$protos/protoc-gen-validate" -I "$protos/googleapis" \
+    -I "$protos/opentelemetry-proto" -I "$protos/client_model" -I "$protos/cel-spec/proto" -I "$compiler/include" \
+    -I "$here/istio" --include_imports --descriptor_set_out="$scratch/$1.binpb" $2
+  gzip --best --no-name < "$scratch/$1.binpb" > "$here/$1.binpb.gz"
+  ls -l "$here/$1.binpb.gz"
+}
+compile envoy "$roots"
+compile mesh "$(cd "$protos/data-plane-api" && find envoy -name '*.proto' | sort) $(cd "$here/istio" && ls ./*.proto | sed 's/^..//')"

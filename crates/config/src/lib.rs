@@ -29,6 +29,8 @@ mod dump;
 mod message;
 pub mod text;
 
+pub mod dynamic;
+
 // What goes wrong on it.
 pub mod problem;
 mod report;

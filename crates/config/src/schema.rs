@@ -1,12 +1,19 @@
-//! Every message and field of Envoy's API that a proxy's configuration can hold.
+//! Every message and field of Envoy's API: what a proxy's configuration can hold, or all of it.
 //!
-//! The descriptors are Envoy's own (`descriptors/envoy.binpb.gz`, made by `descriptors/regenerate.sh`). They take a
-//! few megabytes once unpacked, so a [`Schema`] is a value that its holder drops when it is done, never a static.
+//! The descriptors are Envoy's own (`descriptors/*.binpb.gz`, made by `descriptors/regenerate.sh`). They take a few
+//! megabytes once unpacked, so a [`Schema`] is a value that its holder drops when it is done, never a static.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 use std::io::Read;
 
-const DESCRIPTORS: &[u8] = include_bytes!("../descriptors/envoy.binpb.gz");
+/// What a proxy's bootstrap can hold.
+const BOOTSTRAP: &[u8] = include_bytes!("../descriptors/envoy.binpb.gz");
+/// The whole v3 API, and the messages of Istio that stand beside it.
+const MESH: &[u8] = include_bytes!("../descriptors/mesh.binpb.gz");
+
+/// Where the type of a `google.protobuf.Any` is said to be described.
+const URL: &str = "type.googleapis.com/";
 
 /// Far above the real size: a guard against a damaged file only.
 const MOST_BYTES: u64 = 16 << 20;
@@ -22,38 +29,59 @@ pub struct Schema {
 pub struct Damaged(String);
 
 impl Schema {
-    /// Unpacks the descriptors.
+    /// The descriptors of what a proxy's bootstrap can hold: enough to run a proxy, a third of the whole.
     ///
     /// # Errors
     /// Only if this program was built wrongly.
     pub fn load() -> Result<Self, Damaged> {
+        Self::unpacked(BOOTSTRAP)
+    }
+
+    /// The descriptors of Envoy's whole v3 API, of the Istio extensions that istiod configures by default, and of the
+    /// resource `EnvoyFilter`: what a control plane may be asked to patch.
+    ///
+    /// # Errors
+    /// Only if this program was built wrongly.
+    pub fn load_mesh() -> Result<Self, Damaged> {
+        Self::unpacked(MESH)
+    }
+
+    fn unpacked(descriptors: &[u8]) -> Result<Self, Damaged> {
         let mut bytes = Vec::new();
-        let unpacked = flate2::read::GzDecoder::new(DESCRIPTORS).take(MOST_BYTES).read_to_end(&mut bytes);
+        let unpacked = flate2::read::GzDecoder::new(descriptors).take(MOST_BYTES).read_to_end(&mut bytes);
         unpacked.map_err(|error| Damaged(error.to_string()))?;
         let pool = DescriptorPool::decode(bytes.as_slice()).map_err(|error| Damaged(error.to_string()))?;
         Ok(Self { pool })
     }
 
     /// All descriptors.
-    pub(crate) fn pool(&self) -> &DescriptorPool {
+    pub fn pool(&self) -> &DescriptorPool {
         &self.pool
     }
 
     /// The message `name`, written in full with its package.
-    pub(crate) fn message(&self, name: &str) -> Option<MessageDescriptor> {
+    pub fn message(&self, name: &str) -> Option<MessageDescriptor> {
         self.pool.get_message_by_name(name)
     }
 
     /// What a `google.protobuf.Any` holds, if its type is known and its bytes are of that type.
-    pub(crate) fn unpack(&self, any: &DynamicMessage) -> Option<DynamicMessage> {
+    pub fn unpack(&self, any: &DynamicMessage) -> Option<DynamicMessage> {
         let message = self.message(&type_in(any))?;
         let bytes = any.get_field_by_name("value")?;
         DynamicMessage::decode(message, bytes.as_bytes()?.clone()).ok()
     }
+
+    /// `message` inside a `google.protobuf.Any`; `None` only if this schema does not know `Any`.
+    pub fn pack(&self, message: &DynamicMessage) -> Option<DynamicMessage> {
+        let mut any = DynamicMessage::new(self.message(names::ANY)?);
+        any.set_field_by_name("type_url", Value::String(format!("{URL}{}", message.descriptor().full_name())));
+        any.set_field_by_name("value", Value::Bytes(message.encode_to_vec().into()));
+        Some(any)
+    }
 }
 
 /// The type that a `google.protobuf.Any` says it holds, without the part before the slash.
-pub(crate) fn type_in(any: &DynamicMessage) -> String {
+pub fn type_in(any: &DynamicMessage) -> String {
     let url = any.get_field_by_name("type_url");
     let url = url.as_ref().and_then(|url| url.as_str()).unwrap_or("");
     url.rsplit_once('/').map_or(url, |(_, name)| name).to_owned()
@@ -72,6 +100,7 @@ pub(crate) mod names {
     pub(crate) const LIST_VALUE: &str = "google.protobuf.ListValue";
     pub(crate) const VALUE: &str = "google.protobuf.Value";
     pub(crate) const DURATION: &str = "google.protobuf.Duration";
+    pub(crate) const EMPTY: &str = "google.protobuf.Empty";
     pub(crate) const TIMESTAMP: &str = "google.protobuf.Timestamp";
     /// The messages of one field that give a scalar a presence.
     pub(crate) const WRAPPERS: [&str; 9] = [
@@ -97,8 +126,25 @@ mod tests {
         let roots = [names::BOOTSTRAP, names::REDIS_PROXY, names::REDIS_PROTOCOL_OPTIONS, names::TCP_PROXY];
         let known = [names::REDIS_CLUSTER, names::ANY, names::STRUCT, names::LIST_VALUE, names::VALUE];
         let plain = [names::DURATION, names::TIMESTAMP];
+        let mesh = Schema::load_mesh().unwrap();
         for name in roots.iter().chain(&known).chain(&plain).chain(&names::WRAPPERS) {
             assert!(schema.message(name).is_some(), "{name}");
+            assert!(mesh.message(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_mesh_knows_every_extension_that_istiod_configures_by_default() {
+        let mesh = Schema::load_mesh().unwrap();
+        for name in [
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "envoy.extensions.filters.http.router.v3.Router",
+            "envoy.tcp.metadataexchange.config.MetadataExchange",
+            "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
+            "istio.networking.v1alpha3.EnvoyFilter",
+            "stats.PluginConfig",
+        ] {
+            assert!(mesh.message(name).is_some(), "{name}");
         }
     }
 }

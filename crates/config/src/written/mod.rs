@@ -16,6 +16,7 @@ mod scalar;
 mod nearest;
 mod respelt;
 
+pub(crate) use nearest::name as nearest_name;
 pub(crate) use respelt::respelt;
 pub(crate) use scalar::names as enum_names;
 pub use tree::{Entry, Malformed, Node, Plain, Shape};

@@ -7,7 +7,7 @@ const LEAST: f64 = 0.75;
 const LEAST_FOR_TYPES: f64 = 0.93;
 
 /// The field or value among `known` that is most like `written`, if one is like it at all.
-pub(super) fn name<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn name<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     most_like(written, known, LEAST)
 }
 

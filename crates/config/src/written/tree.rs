@@ -85,6 +85,20 @@ impl Node {
         Some(boolean(text).map(Plain::Bool).or_else(number).unwrap_or(Plain::Text(text)))
     }
 
+    /// Whether it is text without quotes.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.shape, Shape::Scalar { quoted: false, .. })
+    }
+
+    /// What a list or mapping becomes when each value in it becomes `of`; null for a scalar.
+    pub(crate) fn map_or_list(&self, of: impl Fn(&Node) -> serde_json::Value) -> serde_json::Value {
+        match &self.shape {
+            Shape::Scalar { .. } => serde_json::Value::Null,
+            Shape::List(items) => items.iter().map(of).collect(),
+            Shape::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), of(&entry.value))).collect(),
+        }
+    }
+
     /// Whether it stands for nothing, which unsets a field.
     pub fn is_null(&self) -> bool {
         self.plain() == Some(Plain::Null)

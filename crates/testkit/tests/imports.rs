@@ -5,35 +5,38 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the rooms it may import; lowest first. A room may only name rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("resp", &[]),
     ("slots", &["resp"]),
     ("command", &["resp", "slots"]),
     ("meant", &[]),
     ("config", &["meant"]),
+    ("patch", &["config"]),
     ("observe", &["command"]),
     ("engine", &["resp", "slots", "command", "meant", "observe"]),
     ("worker", &["slots", "meant", "observe", "engine"]),
     ("topology", &["resp", "slots", "meant", "observe"]),
+    ("xds", &[]),
     ("admin", &["slots", "meant", "config", "observe", "topology"]),
     // An independent second opinion: it may know none of the rooms it tests.
     ("testkit", &[]),
     // The binary, which boots everything; its demo watches real servers with `testkit`.
     (
         "slotmesh",
-        &["resp", "slots", "command", "meant", "config", "observe", "engine", "worker", "topology", "admin", "testkit"],
+        &["resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology", "admin", "testkit"],
     ),
     // Measures the binary from outside, as it measures its peers: it may know none of its rooms.
     ("bench", &["testkit"]),
 ];
 
 /// Libraries that only some rooms may use, as beginnings of names.
-const GUARDED: [(&str, &[&str]); 6] = [
+const GUARDED: [(&str, &[&str]); 7] = [
     // The path of a request knows no task.
-    ("tokio", &["topology", "admin", "slotmesh"]),
+    ("tokio", &["topology", "xds", "admin", "slotmesh"]),
     ("axum", &["admin"]),
     // Protobuf stays where configuration is read.
-    ("prost", &["config"]),
+    ("prost", &["config", "xds", "patch"]),
+    ("tonic", &["xds"]),
     ("mio", &["worker", "bench"]),
     ("socket2", &["worker"]),
     // Errors have types below the binary.

@@ -1,0 +1,157 @@
+//! One kind of resource in a conversation: what is wanted, what is held, what was said on the present stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::kind::Kind;
+use crate::names::Names;
+use crate::proto::{Any, DeltaResource, Named, WRAPPED};
+use crate::resource::Resource;
+
+use super::update::{Refused, Verdict};
+
+/// What the proxy needs of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Everything the control plane has for this node.
+    Everything,
+    /// Only these; no name at all means that nothing is asked for.
+    Named(Names),
+}
+
+impl Want {
+    /// By name.
+    pub fn named<T: Into<Arc<str>>>(names: impl IntoIterator<Item = T>) -> Want {
+        Want::Named(names.into_iter().collect())
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        match self {
+            Want::Everything => true,
+            Want::Named(names) => names.contains(name),
+        }
+    }
+
+    pub(super) fn names(&self) -> Names {
+        match self {
+            Want::Everything => Names::default(),
+            Want::Named(names) => names.clone(),
+        }
+    }
+}
+
+/// One kind of resource in a conversation.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    pub(super) want: Option<Want>,
+    /// What was accepted last, by name.
+    pub(super) held: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// The version of the last response that was accepted whole.
+    pub(super) version: String,
+    /// The last response on the present stream.
+    pub(super) nonce: String,
+    /// What the control plane was asked for on the present stream.
+    pub(super) told: Option<Want>,
+    /// A response lies with the user.
+    pub(super) open: bool,
+    /// The first response ever has come.
+    pub(super) answered: bool,
+}
+
+impl Lane {
+    /// Forgets what is no longer wanted.
+    pub(super) fn prune(&mut self) {
+        let want = &self.want;
+        self.held.retain(|name, _| want.as_ref().is_some_and(|want| want.contains(name)));
+    }
+
+    /// A new stream begins: nothing has been said on it.
+    pub(super) fn restart(&mut self) {
+        (self.told, self.open) = (None, false);
+        self.nonce.clear();
+    }
+
+    /// Of the resources received, those with other bytes than what is held; versions of the others are taken over.
+    pub(super) fn changed(&mut self, received: Vec<Resource>) -> Vec<Arc<Resource>> {
+        let mut changed = Vec::new();
+        for resource in received {
+            match self.held.get_mut(&resource.name) {
+                Some(held) if held.any == resource.any => {
+                    if held.version != resource.version {
+                        *held = Arc::new(resource);
+                    }
+                }
+                _ => changed.push(Arc::new(resource)),
+            }
+        }
+        changed
+    }
+
+    /// Takes over what the user accepted.
+    pub(super) fn apply(&mut self, changed: &[Arc<Resource>], removed: &[Arc<str>], verdict: &Verdict) {
+        let refused: BTreeSet<&str> = verdict.refused.iter().map(|refused| &*refused.name).collect();
+        for resource in changed.iter().filter(|resource| !refused.contains(&*resource.name)) {
+            self.held.insert(resource.name.clone(), resource.clone());
+        }
+        for name in removed {
+            self.held.remove(name);
+        }
+        self.prune();
+    }
+}
+
+/// The resources of a state-of-the-world response, whose names stand inside them; and what cannot be read.
+pub(super) fn read_listed(kind: Kind, listed: &[Bytes], version: &str) -> (Vec<Resource>, Vec<Refused>) {
+    split(listed.iter().enumerate().map(|(at, any)| {
+        read_any(kind, any, version).map_err(|reason| Refused { name: format!("resource {at}").into(), reason })
+    }))
+}
+
+/// The resources of an incremental response.
+pub(super) fn read_delta(kind: Kind, listed: Vec<DeltaResource>) -> (Vec<Resource>, Vec<Refused>) {
+    split(listed.into_iter().map(|resource| {
+        let name: Arc<str> = resource.name.as_str().into();
+        let any = resource.resource.unwrap_or_default();
+        match of_kind(kind, &any) {
+            Ok(_) => Ok(Resource { name, version: resource.version.into(), any }),
+            Err(reason) => Err(Refused { name, reason }),
+        }
+    }))
+}
+
+fn split(read: impl Iterator<Item = Result<Resource, Refused>>) -> (Vec<Resource>, Vec<Refused>) {
+    let (mut resources, mut refused) = (Vec::new(), Vec::new());
+    for outcome in read {
+        match outcome {
+            Ok(resource) => resources.push(resource),
+            Err(why) => refused.push(why),
+        }
+    }
+    (resources, refused)
+}
+
+fn read_any(kind: Kind, any: &Bytes, version: &str) -> Result<Resource, String> {
+    let outer = Any::decode(any.clone()).map_err(|error| error.to_string())?;
+    if outer.type_url == WRAPPED {
+        let wrapped = DeltaResource::decode(outer.value).map_err(|error| error.to_string())?;
+        let any = wrapped.resource.unwrap_or_default();
+        of_kind(kind, &any)?;
+        return Ok(Resource { name: wrapped.name.into(), version: version.into(), any });
+    }
+    let message = of_kind(kind, any)?;
+    let name = Named::decode(message).map_err(|error| error.to_string())?.name;
+    Ok(Resource { name: name.into(), version: version.into(), any: any.clone() })
+}
+
+/// The message in an `Any`, which must be of the kind that was asked for.
+fn of_kind(kind: Kind, any: &Bytes) -> Result<Bytes, String> {
+    let any = Any::decode(any.clone()).map_err(|error| error.to_string())?;
+    if any.type_url == kind.url() {
+        Ok(any.value)
+    } else {
+        Err(format!("is a {} and not a {}", any.type_url, kind.url()))
+    }
+}

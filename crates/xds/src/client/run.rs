@@ -1,0 +1,384 @@
+//! The driver: keeps a stream open and carries its messages to [`Talk`], updates to the user, verdicts back.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use prost::Message;
+use tokio::sync::{mpsc, oneshot, watch};
+use tonic::Streaming;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+
+use crate::kind::Kind;
+use crate::method::{ADS, Method};
+use crate::node::Node;
+use crate::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
+use crate::server::Dialect;
+
+use super::backoff::Backoff;
+use super::cache;
+use super::connect::{Address, ClientTls, Way, call, chain, headers};
+use super::lane::Want;
+use super::talk::{Arrival, Outcome, Request, Talk};
+use super::update::{Origin, Update, Verdict};
+
+/// Changes are written to the cache when none has come for this long.
+const CACHE_QUIET: Duration = Duration::from_secs(1);
+
+/// Which control plane, and how it is talked to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who asks.
+    pub node: Node,
+    /// Where the control plane listens; tried in turn.
+    pub addresses: Vec<Address>,
+    /// TLS; none for a plain connection. Not used on Unix sockets.
+    pub tls: Option<ClientTls>,
+    /// Which protocol. Default: incremental.
+    pub dialect: Dialect,
+    /// Which service. Default: [`ADS`].
+    pub method: Method,
+    /// Headers of each stream, `initial_metadata` in Envoy's words.
+    pub metadata: Vec<(String, String)>,
+    /// The `:authority` header, if it is not to be the address.
+    pub authority: Option<String>,
+    /// How long a connection may take to be made. Default 5 s.
+    pub connect_timeout: Duration,
+    /// A silent connection is asked for a sign of life this often, and given up after as long again. Default 30 s.
+    pub keepalive: Duration,
+    /// The first wait after a failure is up to this. Default 500 ms, as Envoy's.
+    pub backoff: Duration,
+    /// No wait is longer. Default 30 s, as Envoy's.
+    pub longest_backoff: Duration,
+    /// Spreads the waits; another one in each process.
+    pub seed: u64,
+    /// Where the last good state is kept for a start without a control plane.
+    pub cache: Option<PathBuf>,
+}
+
+impl Settings {
+    /// With the defaults.
+    pub fn new(node: Node, addresses: Vec<Address>) -> Settings {
+        Settings {
+            node,
+            addresses,
+            tls: None,
+            dialect: Dialect::Delta,
+            method: ADS,
+            metadata: Vec::new(),
+            authority: None,
+            connect_timeout: Duration::from_secs(5),
+            keepalive: Duration::from_secs(30),
+            backoff: Duration::from_millis(500),
+            longest_backoff: Duration::from_secs(30),
+            seed: SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64),
+            cache: None,
+        }
+    }
+}
+
+/// How the connection to the control plane is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The address to which a stream is open.
+    pub connected: Option<String>,
+    /// Streams opened so far.
+    pub streams: u64,
+    /// Why the last stream or attempt ended.
+    pub last_error: Option<String>,
+    /// Responses received.
+    pub responses: u64,
+    /// Of these, without anything new in them.
+    pub unchanged: u64,
+    /// Of these, refused in whole or in part.
+    pub refused: u64,
+    /// The words of the last refusal.
+    pub last_refusal: Option<String>,
+}
+
+/// A handle to a running client. When the last one is dropped, or the receiver of its updates is, the client stops.
+#[derive(Clone, Debug)]
+pub struct Client {
+    wants: mpsc::UnboundedSender<(Kind, Want)>,
+    state: watch::Receiver<State>,
+}
+
+impl Client {
+    /// Starts a client. It connects as soon as something is wanted. Needs a tokio runtime with time and I/O.
+    pub fn start(settings: Settings) -> (Client, mpsc::Receiver<Update>) {
+        let (wants, wishes) = mpsc::unbounded_channel();
+        let (updates, received) = mpsc::channel(1);
+        let (state, seen) = watch::channel(State::default());
+        let talk = Talk::new(settings.dialect, &settings.node);
+        let driver = Driver { talk, settings, wishes, updates, state, save_at: None };
+        tokio::spawn(driver.run());
+        (Client { wants, state: seen }, received)
+    }
+
+    /// What is needed of a kind from now on. May be called while an update is being judged.
+    pub fn want(&self, kind: Kind, want: Want) {
+        // A client that stopped wants nothing.
+        let _ = self.wants.send((kind, want));
+    }
+
+    /// How the connection is, and its changes.
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+}
+
+/// The user is gone: nobody holds a handle, or nobody reads updates.
+struct Gone;
+
+struct Driver {
+    talk: Talk,
+    settings: Settings,
+    wishes: mpsc::UnboundedReceiver<(Kind, Want)>,
+    updates: mpsc::Sender<Update>,
+    state: watch::Sender<State>,
+    save_at: Option<Instant>,
+}
+
+/// The open stream's outgoing side, in either protocol.
+enum Out {
+    Sotw(mpsc::UnboundedSender<DiscoveryRequest>),
+    Delta(mpsc::UnboundedSender<DeltaDiscoveryRequest>),
+    Closed,
+}
+
+impl Out {
+    /// What cannot be sent is lost with the stream; the next one begins with all of it.
+    fn send(&self, request: Option<Request>) {
+        match (self, request) {
+            (Out::Sotw(out), Some(Request::Sotw(request))) => drop(out.send(request)),
+            (Out::Delta(out), Some(Request::Delta(request))) => drop(out.send(request)),
+            _ => {}
+        }
+    }
+}
+
+/// What is different between the two protocols on the way in.
+trait Reply: Message + Default + 'static {
+    fn heard_by(self, talk: &mut Talk) -> Outcome;
+}
+
+impl Reply for DiscoveryResponse {
+    fn heard_by(self, talk: &mut Talk) -> Outcome {
+        talk.hear(&self)
+    }
+}
+
+impl Reply for DeltaDiscoveryResponse {
+    fn heard_by(self, talk: &mut Talk) -> Outcome {
+        talk.hear_delta(self)
+    }
+}
+
+impl Driver {
+    async fn run(mut self) {
+        // Its only error is that nobody listens any more.
+        let _ = self.serve().await;
+        self.save().await;
+    }
+
+    async fn serve(&mut self) -> Result<(), Gone> {
+        while !self.talk.wants_something() {
+            self.wish(&Out::Closed).await?;
+        }
+        self.restore().await?;
+        let mut backoff = Backoff::new(self.settings.backoff, self.settings.longest_backoff, self.settings.seed);
+        for turn in 0.. {
+            let address = self.settings.addresses.get(turn % self.settings.addresses.len().max(1)).cloned();
+            let error = match address {
+                Some(address) => self.visit(&address, &mut backoff).await?,
+                None => "no address of a control plane is configured".to_owned(),
+            };
+            self.state.send_modify(|state| (state.connected, state.last_error) = (None, Some(error.clone())));
+            let wait = backoff.wait();
+            tracing::warn!(%error, ?wait, "no stream to the control plane; what it sent last stays in use");
+            self.pause(wait).await?;
+        }
+        Ok(())
+    }
+
+    /// One stream to one address, from its opening to its end, whose cause is returned.
+    async fn visit(&mut self, address: &Address, backoff: &mut Backoff) -> Result<String, Gone> {
+        let settings = self.settings.clone();
+        let way = Way {
+            address,
+            tls: settings.tls.as_ref().filter(|_| matches!(address, Address::Tcp(..))),
+            authority: settings.authority.as_deref(),
+            timeout: settings.connect_timeout,
+            keepalive: settings.keepalive,
+        };
+        let metadata = match headers(&settings.metadata) {
+            Ok(metadata) => metadata,
+            Err(wrong) => return Ok(format!("initial_metadata: {wrong} cannot be sent")),
+        };
+        let channel = match self.meanwhile(&Out::Closed, way.connect()).await? {
+            Ok(channel) => channel,
+            Err(error) => return Ok(format!("{address}: {error}")),
+        };
+        let error = match settings.dialect {
+            Dialect::Sotw => {
+                let (out, requests) = mpsc::unbounded_channel();
+                let call = call::<_, DiscoveryResponse>(channel, settings.method.sotw, metadata, requests);
+                self.converse(call, Out::Sotw(out), address, backoff).await?
+            }
+            Dialect::Delta => self.delta(channel, metadata, address, backoff).await?,
+        };
+        self.talk.disconnected();
+        Ok(format!("{address}: {error}"))
+    }
+
+    async fn delta(
+        &mut self,
+        channel: Channel,
+        metadata: MetadataMap,
+        address: &Address,
+        backoff: &mut Backoff,
+    ) -> Result<String, Gone> {
+        let (out, requests) = mpsc::unbounded_channel();
+        let call = call::<_, DeltaDiscoveryResponse>(channel, self.settings.method.delta, metadata, requests);
+        self.converse(call, Out::Delta(out), address, backoff).await
+    }
+
+    async fn converse<R: Reply>(
+        &mut self,
+        call: impl Future<Output = Result<Streaming<R>, tonic::Status>>,
+        out: Out,
+        address: &Address,
+        backoff: &mut Backoff,
+    ) -> Result<String, Gone> {
+        for request in self.talk.connected() {
+            out.send(Some(request));
+        }
+        // A server may send its headers with its first response only.
+        let mut responses = match self.meanwhile(&out, call).await? {
+            Ok(responses) => responses,
+            Err(status) => return Ok(reason(&status)),
+        };
+        self.state.send_modify(|state| {
+            state.connected = Some(address.to_string());
+            state.streams += 1;
+        });
+        tracing::info!(%address, "stream to the control plane");
+        loop {
+            match self.meanwhile(&out, responses.message()).await? {
+                Ok(Some(response)) => {
+                    backoff.reset();
+                    self.receive(response, &out).await?;
+                }
+                Ok(None) => return Ok("the control plane ended the stream".to_owned()),
+                Err(status) => return Ok(reason(&status)),
+            }
+        }
+    }
+
+    async fn receive<R: Reply>(&mut self, response: R, out: &Out) -> Result<(), Gone> {
+        self.state.send_modify(|state| state.responses += 1);
+        match response.heard_by(&mut self.talk) {
+            Outcome::Judge(arrival) => self.deliver(&arrival, Origin::Server, out).await,
+            Outcome::Say(acknowledgement) => {
+                self.state.send_modify(|state| state.unchanged += 1);
+                out.send(Some(*acknowledgement));
+                Ok(())
+            }
+            Outcome::Ignore => Ok(()),
+        }
+    }
+
+    async fn deliver(&mut self, arrival: &Arrival, origin: Origin, out: &Out) -> Result<(), Gone> {
+        let (update, answer) = Update::new(arrival, origin);
+        self.updates.send(update).await.map_err(|_| Gone)?;
+        let verdict = self.verdict(arrival, answer, out).await?;
+        let request = self.talk.judge(arrival, &verdict);
+        if let Some(error) = request.as_ref().and_then(Request::error) {
+            tracing::warn!(kind = %arrival.kind, error, "what the control plane sent was refused");
+            self.state
+                .send_modify(|state| (state.refused, state.last_refusal) = (state.refused + 1, Some(error.to_owned())));
+        }
+        out.send(request);
+        self.save_at = Some(Instant::now() + CACHE_QUIET);
+        Ok(())
+    }
+
+    async fn verdict(
+        &mut self,
+        arrival: &Arrival,
+        answer: oneshot::Receiver<Verdict>,
+        out: &Out,
+    ) -> Result<Verdict, Gone> {
+        let verdict = self.meanwhile(out, answer).await?;
+        Ok(verdict.unwrap_or_else(|_| Verdict::refuse_all(&arrival.changed, "nobody could use it")))
+    }
+
+    /// Waits for something, and hears wishes while it lasts.
+    async fn meanwhile<T>(&mut self, out: &Out, event: impl Future<Output = T>) -> Result<T, Gone> {
+        tokio::pin!(event);
+        loop {
+            let save_at = self.save_at;
+            tokio::select! {
+                happened = &mut event => return Ok(happened),
+                wished = self.wish(out) => wished?,
+                () = until(save_at) => self.save().await,
+            }
+        }
+    }
+
+    async fn wish(&mut self, out: &Out) -> Result<(), Gone> {
+        tokio::select! {
+            wish = self.wishes.recv() => {
+                let (kind, want) = wish.ok_or(Gone)?;
+                out.send(self.talk.want(kind, want));
+                Ok(())
+            }
+            () = self.updates.closed() => Err(Gone),
+        }
+    }
+
+    async fn pause(&mut self, wait: Duration) -> Result<(), Gone> {
+        self.meanwhile(&Out::Closed, tokio::time::sleep(wait)).await
+    }
+
+    /// Delivers what the cache holds, before anything else.
+    async fn restore(&mut self) -> Result<(), Gone> {
+        let Some(path) = self.settings.cache.clone() else { return Ok(()) };
+        let Ok(bytes) =
+            tokio::task::spawn_blocking(move || std::fs::read(path)).await.unwrap_or_else(|error| Err(error.into()))
+        else {
+            return Ok(());
+        };
+        let kept = cache::decode(&self.settings.node.id, &bytes).unwrap_or_default();
+        for kept in kept.into_iter().filter(|kept| !kept.resources.is_empty()) {
+            let arrival = Arrival::cached(kept.kind, kept.version, kept.resources);
+            self.deliver(&arrival, Origin::Cache, &Out::Closed).await?;
+        }
+        self.save_at = None;
+        Ok(())
+    }
+
+    async fn save(&mut self) {
+        let Some(path) = self.settings.cache.clone().filter(|_| self.save_at.take().is_some()) else { return };
+        let content = cache::encode(&self.settings.node.id, &self.talk);
+        let shown = path.display().to_string();
+        let written = tokio::task::spawn_blocking(move || cache::replace(&path, &content)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(error.into())) {
+            tracing::warn!(path = shown, %error, "the cache of the last good configuration was not written");
+        }
+    }
+}
+
+fn reason(status: &tonic::Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => format!("{:?}: {}", status.code(), chain(cause)),
+        None => format!("{:?}: {}", status.code(), status.message()),
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

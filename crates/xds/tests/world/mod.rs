@@ -91,7 +91,17 @@ pub fn swift() -> Settings {
 
 /// A server on a free port, or on one that was free a moment ago.
 pub async fn serve(world: &Arc<World>, at: Option<SocketAddr>, tls: Option<ServerTls>) -> (Server, SocketAddr) {
-    let listener = TcpListener::bind(at.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap())).await.unwrap();
+    let address = at.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
+    // The server that was there before may still be closing.
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
     let address = listener.local_addr().unwrap();
     let server = Server::start(world.clone(), swift());
     let serving = server.clone();

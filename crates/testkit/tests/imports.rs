@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the rooms it may import; lowest first. A room may only name rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("resp", &[]),
     ("slots", &["resp"]),
     ("command", &["resp", "slots"]),
@@ -17,13 +17,17 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("worker", &["slots", "meant", "observe", "engine"]),
     ("topology", &["resp", "slots", "meant", "observe"]),
     ("xds", &[]),
+    ("control", &["config", "patch", "xds"]),
     ("admin", &["slots", "meant", "config", "observe", "topology"]),
     // An independent second opinion: it may know none of the rooms it tests.
     ("testkit", &[]),
     // The binary, which boots everything; its demo watches real servers with `testkit`.
     (
         "slotmesh",
-        &["resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology", "admin", "testkit"],
+        &[
+            "resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology",
+            "control", "admin", "testkit",
+        ],
     ),
     // Measures the binary from outside, as it measures its peers: it may know none of its rooms.
     ("bench", &["testkit"]),
@@ -35,7 +39,7 @@ const GUARDED: [(&str, &[&str]); 7] = [
     ("tokio", &["topology", "xds", "admin", "slotmesh"]),
     ("axum", &["admin"]),
     // Protobuf stays where configuration is read.
-    ("prost", &["config", "xds", "patch"]),
+    ("prost", &["config", "xds", "patch", "control"]),
     ("tonic", &["xds"]),
     ("mio", &["worker", "bench"]),
     ("socket2", &["worker"]),

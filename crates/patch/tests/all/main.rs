@@ -1,0 +1,6 @@
+//! The engine against istiod: everything that was recorded of it, and every row of what is known of its own tests.
+
+#![cfg(test)]
+
+mod recorded;
+mod set_up;

@@ -1,0 +1,221 @@
+//! A folder of YAML and JSON files as users write them, watched.
+//!
+//! Every `.yaml`, `.yml` and `.json` file of the folder and of the folders in it counts; names that begin with a dot do
+//! not (so that the links which Kubernetes makes in a mounted ConfigMap are seen once). The folder is looked at again at
+//! each [`Files::refresh`]: that works on every file system, and a file that is replaced by a rename is one change.
+//!
+//! A file with a fault keeps what it held before, as long as it stays faulty; the others go on changing.
+
+use crate::object::{Key, Object};
+use crate::registry::State;
+use crate::written::mesh::Mesh;
+use crate::written::{self};
+use config::Problem;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A file that was written to less than this ago may still be written to.
+const SETTLED: Duration = Duration::from_millis(60);
+
+/// Larger than any such file.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Deeper than any such folder: a guard against links in a circle.
+const DEEPEST: usize = 16;
+
+/// A folder of files, and the file of the mesh settings.
+#[derive(Debug)]
+pub struct Files {
+    folder: PathBuf,
+    mesh_file: Option<PathBuf>,
+    known: BTreeMap<PathBuf, Known>,
+    mesh: Arc<Mesh>,
+    state: Option<Arc<State>>,
+}
+
+/// What is known of one file.
+#[derive(Debug)]
+struct Known {
+    mark: Mark,
+    objects: Vec<Arc<Object>>,
+    /// What keeps its present content from being used.
+    problems: Vec<Problem>,
+    notes: Vec<Problem>,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// Changes when another file takes the name.
+    inode: u64,
+}
+
+/// What a look at the folder found.
+#[derive(Clone, Debug)]
+pub struct Refreshed {
+    /// The state by now; the same `Arc` as before if nothing has changed its meaning.
+    pub state: Arc<State>,
+    /// Whether anything was read anew, so that the lists below may be others than before.
+    pub is_new: bool,
+    /// Files that cannot be used, all of them, by file and line; what they held before still counts.
+    pub problems: Vec<Problem>,
+    /// What is understood but has no effect, or not the one that its user may expect.
+    pub notes: Vec<Problem>,
+}
+
+impl Files {
+    /// The files in `folder`, and the mesh settings in `mesh_file`. Nothing is read yet.
+    #[must_use]
+    pub fn new(folder: &Path, mesh_file: Option<&Path>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            mesh_file: mesh_file.map(Path::to_owned),
+            known: BTreeMap::new(),
+            mesh: Arc::new(Mesh::default()),
+            state: None,
+        }
+    }
+
+    /// Looks at the folder again, and reads what has changed.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed; what was known stays.
+    pub fn refresh(&mut self) -> io::Result<Refreshed> {
+        let mut present = Vec::new();
+        list(&self.folder, &mut present, DEEPEST)?;
+        present.retain(|path| Some(path) != self.mesh_file.as_ref());
+        let wanted = present.iter().chain(&self.mesh_file).cloned().collect::<Vec<_>>();
+        let before = self.known.len();
+        self.known.retain(|path, _| wanted.contains(path));
+        let mut is_new = self.known.len() != before || self.state.is_none();
+        for path in wanted {
+            is_new |= self.look(path);
+        }
+        let state = match &self.state {
+            Some(state) if !is_new => Arc::clone(state),
+            former => Arc::new(self.meaning(former.as_deref())),
+        };
+        self.state = Some(Arc::clone(&state));
+        let problems = self.known.values().flat_map(|known| known.problems.iter().cloned());
+        let notes =
+            self.known.values().flat_map(|known| known.notes.iter().cloned()).chain(state.notes.iter().cloned());
+        let (problems, notes) = (problems.chain(self.twice()).collect(), notes.collect());
+        Ok(Refreshed { state, is_new, problems, notes })
+    }
+
+    /// Reads a file if it has changed. `false` if it has not.
+    fn look(&mut self, path: PathBuf) -> bool {
+        let mark = mark(&path);
+        let known = self.known.get(&path);
+        if known.is_some_and(|known| known.mark == mark) || (known.is_some() && !is_settled(mark)) {
+            return false;
+        }
+        let former = self.known.remove(&path);
+        let known = self.read(&path, mark, former);
+        self.known.insert(path, known);
+        true
+    }
+
+    fn read(&mut self, path: &Path, mark: Mark, former: Option<Known>) -> Known {
+        let name = path.display().to_string();
+        let text = if mark.length > MOST_BYTES {
+            Err(format!("is larger than {MOST_BYTES} bytes"))
+        } else {
+            std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))
+        };
+        let (objects, problems, notes) = match text {
+            Err(text) => (Vec::new(), vec![whole(&name, text)], Vec::new()),
+            Ok(text) if Some(path) == self.mesh_file.as_deref() => {
+                let read = written::mesh(&text, &name);
+                if read.problems.is_empty() {
+                    self.mesh = Arc::new(read.found);
+                }
+                (Vec::new(), read.problems, read.notes)
+            }
+            Ok(text) => {
+                let read = written::objects(&text, &name);
+                (read.found.into_iter().map(Arc::new).collect(), read.problems, read.notes)
+            }
+        };
+        let kept = former.map(|former| former.objects).unwrap_or_default();
+        let objects = if problems.is_empty() { keep(objects, &kept) } else { kept };
+        Known { mark, objects, problems, notes }
+    }
+
+    fn meaning(&self, former: Option<&State>) -> State {
+        let mut first: BTreeMap<Key, &Arc<Object>> = BTreeMap::new();
+        for object in self.known.values().flat_map(|known| &known.objects) {
+            first.entry(object.key()).or_insert(object);
+        }
+        State::new(first.into_values(), Arc::clone(&self.mesh), former)
+    }
+
+    /// Objects that another file has already declared.
+    fn twice(&self) -> Vec<Problem> {
+        let mut first: HashMap<Key, &Object> = HashMap::new();
+        let mut problems = Vec::new();
+        for object in self.known.values().flat_map(|known| &known.objects) {
+            let key = object.key();
+            if let Some(other) = first.get(&key) {
+                let text = format!(
+                    "the {} {}/{} is declared twice: that of {}:{} counts",
+                    key.kind, key.namespace, key.name, other.file, other.line
+                );
+                problems.push(Problem { file: object.file.to_string(), line: object.line, path: String::new(), text });
+            } else {
+                first.insert(key, object);
+            }
+        }
+        problems
+    }
+}
+
+/// `new`, in the `Arc`s of `old` where they are equal.
+fn keep(new: Vec<Arc<Object>>, old: &[Arc<Object>]) -> Vec<Arc<Object>> {
+    let old: HashMap<Key, &Arc<Object>> = old.iter().map(|object| (object.key(), object)).collect();
+    let kept = |object: Arc<Object>| {
+        old.get(&object.key()).filter(|old| ***old == object).map_or(object.clone(), |old| Arc::clone(old))
+    };
+    new.into_iter().map(kept).collect()
+}
+
+fn whole(file: &str, text: String) -> Problem {
+    Problem { file: file.to_owned(), line: 0, path: String::new(), text }
+}
+
+fn list(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            if depth > 0 {
+                list(&path, found, depth - 1)?;
+            }
+        } else if path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known)) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn mark(path: &Path) -> Mark {
+    let Ok(metadata) = std::fs::metadata(path) else { return Mark { modified: None, length: 0, inode: 0 } };
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    Mark { modified: metadata.modified().ok(), length: metadata.len(), inode }
+}
+
+fn is_settled(mark: Mark) -> bool {
+    let age = mark.modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
+    age.is_none_or(|age| age >= SETTLED)
+}

@@ -1,0 +1,26 @@
+//! Registry (files, later Kubernetes) to listeners and clusters to EnvoyFilter patches to push.
+//!
+//! The road, one module a station: [`object`] is what a user wrote, and [`files`] the folder that it stands in;
+//! [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
+//! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar; [`snapshot`] is what one
+//! proxy gets, sharing with the others what is equal. [`mod@print`] shows it.
+//!
+//! The measure is istiod: `tests/worlds.rs` compares with recordings of it, and what differs on purpose is a table
+//! there and in `docs/generation.md`.
+
+// What users wrote.
+mod written;
+pub mod object;
+pub mod files;
+
+// What it means.
+pub mod registry;
+pub mod node;
+
+// What a proxy gets.
+mod generate;
+pub mod snapshot;
+pub mod print;
+
+pub use config::{Problem, Schema};
+pub use written::mesh::{Mesh, OutboundMode, OutboundPolicy};

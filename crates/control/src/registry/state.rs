@@ -1,0 +1,290 @@
+//! Everything the registry knows at one moment.
+
+use super::endpoints::Sources;
+use super::rules::{Authentication, Modes, Rule, Scope, modes, rule_for};
+use super::service::{Origin, Resolution, Service};
+use super::{entries, kubernetes};
+use crate::node::Node;
+use crate::object::{Body, Labels, Object, selects};
+use crate::written::mesh::Mesh;
+use crate::written::value::Target;
+use config::Problem;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Everything the registry knows at one moment.
+#[derive(Debug)]
+pub struct State {
+    /// The settings of the mesh.
+    pub mesh: Arc<Mesh>,
+    /// All services; the first one wins an address that several claim.
+    pub services: Vec<Arc<Service>>,
+    /// All EnvoyFilters, unordered.
+    pub envoy_filters: Vec<Arc<Object>>,
+    /// What was understood but will not do what its user may expect.
+    pub notes: Vec<Problem>,
+    rules: Vec<Arc<Rule>>,
+    scopes: Vec<Arc<Scope>>,
+    authentications: Vec<Arc<Authentication>>,
+    /// The labels, and the ports by name, of the pods, by address.
+    pods: HashMap<IpAddr, Arc<Object>>,
+    /// The addresses of headless services' endpoints.
+    headless: HashSet<String>,
+    /// The labels that any selector asks for.
+    asked: BTreeSet<String>,
+}
+
+/// A port of a proxy's own workload that a service leads to.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// The port of the workload.
+    pub(crate) number: u16,
+    /// The service's port, as an index.
+    pub(crate) port: usize,
+    pub(crate) service: Arc<Service>,
+}
+
+impl State {
+    /// The meaning of all `objects`. What is equal in the `former` state stays the same `Arc`.
+    #[must_use]
+    pub fn new<'o>(objects: impl IntoIterator<Item = &'o Arc<Object>>, mesh: Arc<Mesh>, former: Option<&Self>) -> Self {
+        let objects: Vec<&Arc<Object>> = by_age(objects);
+        let plain = || objects.iter().map(|object| object.as_ref());
+        let sources = Sources::new(plain());
+        let services = keep(services(plain(), &mesh, &sources), former.map(|state| &*state.services));
+        let mut state = Self {
+            rules: keep(rules(plain(), &mesh), former.map(|state| &*state.rules)),
+            headless: headless(&services),
+            notes: notes(plain(), &services),
+            services,
+            envoy_filters: Vec::new(),
+            scopes: Vec::new(),
+            authentications: Vec::new(),
+            pods: HashMap::new(),
+            asked: BTreeSet::new(),
+            mesh,
+        };
+        for object in &objects {
+            state.take(object, &sources);
+        }
+        state.asked = state.labels_asked_for();
+        state
+    }
+
+    fn take(&mut self, object: &Arc<Object>, sources: &Sources) {
+        match &object.body {
+            Body::EnvoyFilter(_) => self.envoy_filters.push(Arc::clone(object)),
+            Body::Sidecar(sidecar) => self.scopes.push(Arc::new(Scope::new(object, sidecar))),
+            Body::PeerAuthentication(written) => {
+                self.authentications.push(Arc::new(Authentication::new(object, written)));
+            }
+            Body::Pod(pod) => {
+                // Only the pod that has the address by now.
+                let own = |ip: &IpAddr| sources.pods.at(*ip).is_some_and(|known| std::ptr::eq(known.pod, pod));
+                self.pods.extend(pod.ips().filter(own).map(|ip| (ip, Arc::clone(object))));
+            }
+            _ => {}
+        }
+    }
+
+    /// The rule for `service` that a proxy of `namespace` with `labels` heeds.
+    pub(crate) fn rule_for(&self, service: &Service, namespace: &str, labels: &Labels) -> Option<&Arc<Rule>> {
+        rule_for(&self.rules, service, namespace, labels, &self.mesh.root_namespace)
+    }
+
+    /// The Sidecar of a proxy: one of its namespace that selects it, else that of its namespace, else the root's.
+    pub(crate) fn scope_for(&self, namespace: &str, labels: &Labels) -> Option<&Arc<Scope>> {
+        let own = |scope: &&Arc<Scope>| scope.namespace == namespace;
+        let selecting = self.scopes.iter().filter(own).find(|scope| {
+            let selector = scope.selector.as_ref();
+            selector.is_some_and(|selector| selects(selector, labels))
+        });
+        let wide = |place: &str| self.scopes.iter().find(|scope| scope.namespace == place && scope.selector.is_none());
+        selecting.or_else(|| wide(namespace)).or_else(|| wide(&self.mesh.root_namespace))
+    }
+
+    /// What the sidecar of a workload accepts.
+    pub(crate) fn modes(&self, namespace: &str, labels: &Labels) -> Modes {
+        modes(&self.authentications, namespace, labels, &self.mesh.root_namespace)
+    }
+
+    /// The labels of a proxy: those that it says, else those of its pod.
+    #[must_use]
+    pub fn labels_of(&self, node: &Node) -> Labels {
+        if !node.labels.is_empty() {
+            return node.labels.clone();
+        }
+        self.pod_of(node).map(|pod| pod.meta.labels.clone()).unwrap_or_default()
+    }
+
+    /// The ports of a proxy's own workload that services lead to, by port, then by the service's host.
+    pub(crate) fn served_by(&self, node: &Node) -> Vec<Served> {
+        let labels = self.labels_of(node);
+        let mut found: Vec<Served> =
+            self.services.iter().flat_map(|service| self.served_of(service, node, &labels)).collect();
+        found.sort_by(|a, b| (a.number, &a.service.host, a.port).cmp(&(b.number, &b.service.host, b.port)));
+        found
+    }
+
+    fn served_of(&self, service: &Arc<Service>, node: &Node, labels: &Labels) -> Vec<Served> {
+        let selected = service.namespace == node.namespace
+            && service.selector.as_ref().is_some_and(|selector| selects(selector, labels));
+        let own = node.ips.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let listed = service.origin == Origin::ServiceEntry
+            && service.endpoints.iter().any(|endpoint| own.contains(&endpoint.address));
+        if !selected && !listed {
+            return Vec::new();
+        }
+        let number = |name: &str, target: &Target| {
+            let endpoint = service.endpoints.iter().find(|endpoint| own.contains(&endpoint.address));
+            let by_entry = endpoint.filter(|_| listed).and_then(|endpoint| endpoint.ports.get(name).copied());
+            by_entry.or_else(|| match target {
+                Target::Number(number) => Some(*number),
+                Target::Name(name) => match &self.pod_of(node)?.body {
+                    Body::Pod(pod) => pod.port_named(name),
+                    _ => None,
+                },
+            })
+        };
+        let served = |(port, of): (usize, &super::service::Port)| {
+            Some(Served { number: number(&of.name, &of.target)?, port, service: Arc::clone(service) })
+        };
+        service.ports.iter().enumerate().filter_map(served).collect()
+    }
+
+    fn pod_of(&self, node: &Node) -> Option<&Arc<Object>> {
+        node.ips.iter().find_map(|ip| self.pods.get(ip))
+    }
+
+    /// Whether what holds for all services (the mesh, and what workloads accept) is as in `other`, so that an equal
+    /// service is the same to its clients.
+    pub(crate) fn shapes_services_like(&self, other: &Self) -> bool {
+        self.mesh == other.mesh && (!self.mesh.enable_auto_mtls || self.authentications == other.authentications)
+    }
+
+    /// Whether some headless service has an endpoint at `ip`.
+    pub(crate) fn is_headless(&self, ip: &str) -> bool {
+        self.headless.contains(ip)
+    }
+
+    /// The part of `labels` that any selector asks for: proxies that agree in it get the same.
+    pub(crate) fn labels_that_matter(&self, labels: &Labels) -> Labels {
+        let matter = labels.iter().filter(|(key, _)| self.asked.contains(*key));
+        matter.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    fn labels_asked_for(&self) -> BTreeSet<String> {
+        let services = self.services.iter().filter_map(|service| service.selector.as_ref());
+        let scopes = self.scopes.iter().filter_map(|scope| scope.selector.as_ref());
+        let modes = self.authentications.iter().filter_map(|one| one.selector.as_ref());
+        let rules = self.rules.iter().map(|rule| &rule.selector);
+        services.chain(scopes).chain(modes).chain(rules).flat_map(|labels| labels.keys().cloned()).collect()
+    }
+}
+
+/// The oldest first; of the same age by name.
+fn by_age<'o>(objects: impl IntoIterator<Item = &'o Arc<Object>>) -> Vec<&'o Arc<Object>> {
+    let mut sorted: Vec<&Arc<Object>> = objects.into_iter().collect();
+    sorted.sort_by(|a, b| {
+        let key =
+            |object: &'o Arc<Object>| (&object.meta.creation_timestamp, &object.meta.name, &object.meta.namespace);
+        key(a).cmp(&key(b))
+    });
+    sorted
+}
+
+fn services<'o>(objects: impl Iterator<Item = &'o Object>, mesh: &Mesh, sources: &Sources) -> Vec<Service> {
+    let mut found: Vec<Service> = objects
+        .flat_map(|object| match &object.body {
+            Body::Service(spec) => kubernetes::service(object, spec, mesh, sources).into_iter().collect(),
+            Body::ServiceEntry(entry) => entries::services(object, entry, mesh, sources),
+            _ => Vec::new(),
+        })
+        .collect();
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
+    found
+}
+
+fn rules<'o>(objects: impl Iterator<Item = &'o Object>, mesh: &Mesh) -> Vec<Rule> {
+    let mut found: Vec<Rule> = Vec::new();
+    for object in objects {
+        if let Body::DestinationRule(written) = &object.body {
+            let rule = Rule::new(object, written, mesh);
+            if !found.iter_mut().any(|older| older.absorbs(&rule)) {
+                found.push(rule);
+            }
+        }
+    }
+    found
+}
+
+/// `new`, in `Arc`s that are those of `former` wherever the value is equal.
+fn keep<T: PartialEq + Named>(new: Vec<T>, former: Option<&[Arc<T>]>) -> Vec<Arc<T>> {
+    let mut known: HashMap<(String, String), Vec<&Arc<T>>> = HashMap::new();
+    for value in former.unwrap_or_default() {
+        known.entry(value.name()).or_default().push(value);
+    }
+    let kept = |value: T| {
+        let same = known.get(&value.name()).and_then(|values| values.iter().find(|old| old.as_ref() == &value));
+        same.map_or_else(|| Arc::new(value), |same| Arc::clone(same))
+    };
+    new.into_iter().map(kept).collect()
+}
+
+/// Something that is found again by its name.
+trait Named {
+    fn name(&self) -> (String, String);
+}
+
+impl Named for Service {
+    fn name(&self) -> (String, String) {
+        (self.namespace.clone(), self.host.clone())
+    }
+}
+
+impl Named for Rule {
+    fn name(&self) -> (String, String) {
+        (self.namespace.clone(), self.host.clone())
+    }
+}
+
+fn headless(services: &[Arc<Service>]) -> HashSet<String> {
+    let headless = services.iter().filter(|service| service.resolution == Resolution::Headless);
+    headless.flat_map(|service| service.endpoints.iter().map(|endpoint| endpoint.address.clone())).collect()
+}
+
+fn notes<'o>(objects: impl Iterator<Item = &'o Object> + Clone, services: &[Arc<Service>]) -> Vec<Problem> {
+    let templates: Vec<(&str, &Labels)> = objects
+        .clone()
+        .filter_map(|object| match &object.body {
+            Body::Template(labels) => Some((object.meta.namespace.as_str(), labels)),
+            _ => None,
+        })
+        .collect();
+    let mut notes = Vec::new();
+    for object in objects.filter(|object| matches!(object.body, Body::Service(_))) {
+        let meta = &object.meta;
+        let known = services.iter().find(|service| {
+            service.origin == Origin::Kubernetes && service.name == meta.name && service.namespace == meta.namespace
+        });
+        let Some(service) = known else { continue };
+        let mut tell = |path: &str, text: &str| {
+            let (file, line) = (object.file.to_string(), object.line);
+            notes.push(Problem { file, line, path: path.to_owned(), text: text.to_owned() });
+        };
+        if service.addresses.is_empty() && service.resolution == Resolution::Endpoints {
+            tell("spec.clusterIP", "is missing, so that no listener can be made: write the service's address, or None");
+        }
+        let has_workload = |selector: &Labels| {
+            templates.iter().any(|(namespace, labels)| *namespace == service.namespace && selects(selector, labels))
+        };
+        if service.endpoints.is_empty() && service.selector.as_ref().is_some_and(has_workload) {
+            tell(
+                "spec.selector",
+                "selects pods whose addresses are not known: add the Pods, an EndpointSlice or WorkloadEntries",
+            );
+        }
+    }
+    notes
+}

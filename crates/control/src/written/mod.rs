@@ -1,0 +1,16 @@
+//! The kinds that users write, as they are written.
+
+// How a document becomes one of them.
+mod read;
+mod fault;
+
+// What their fields may hold.
+pub(crate) mod value;
+
+// The kinds.
+pub(crate) mod kubernetes;
+pub(crate) mod istio;
+pub(crate) mod rule;
+pub(crate) mod mesh;
+
+pub(crate) use read::{mesh, objects};

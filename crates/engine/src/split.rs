@@ -11,7 +11,7 @@ use crate::forward::Errand;
 use crate::join::{Gather, Part, Way};
 use crate::random::Random;
 use crate::route::Leg;
-use crate::session::Ticket;
+use crate::places::Ticket;
 use crate::upstream::Spot;
 use command::join::cursor;
 use command::{Effect, Join, Split};

@@ -7,8 +7,8 @@ use crate::filter::Filter;
 use crate::handover::Handover;
 use crate::join::Gather;
 use crate::limits::Limits;
-use crate::random::Random;
 use crate::places::Places;
+use crate::random::Random;
 use crate::session::{NONE, Phase, Session};
 use crate::time::Time;
 use crate::timer::{Timer, Timers};
@@ -113,7 +113,8 @@ pub struct Engine {
     pub(crate) earliest: Time,
     pub(crate) serial: u32,
     pub(crate) clients: u64,
-    pub(crate) scan: Scan,
+    /// For whoever begins a request.
+    pub(crate) scan: Option<Box<Scan>>,
     pub(crate) handovers: Vec<Handover>,
     pub(crate) cutting: crate::split::Cutting,
     pub(crate) recent: command::Recent,
@@ -146,7 +147,7 @@ impl Engine {
             earliest: Time::NEVER,
             serial: 0,
             clients: 0,
-            scan: Scan::default(),
+            scan: None,
             handovers: Vec::new(),
             cutting: crate::split::Cutting::default(),
             recent: command::Recent::default(),

@@ -77,16 +77,16 @@ impl Engine {
         at
     }
 
-    fn take_scan(&mut self, id: SessionId) -> Scan {
+    fn take_scan(&mut self, id: SessionId) -> Box<Scan> {
         match self.sessions[id.0 as usize].partial.take() {
-            Some(scan) => *scan,
-            None => std::mem::take(&mut self.scan),
+            Some(scan) => scan,
+            None => self.scan.take().unwrap_or_default(),
         }
     }
 
-    fn put_scan(&mut self, id: SessionId, scan: Scan) {
+    fn put_scan(&mut self, id: SessionId, scan: Box<Scan>) {
         if scan.is_fresh() {
-            self.scan = scan;
+            self.scan = Some(scan);
             self.sessions[id.0 as usize].needed = 0;
         } else {
             // Paused in the middle of a request, which goes on where it stopped.
@@ -95,10 +95,10 @@ impl Engine {
         }
     }
 
-    fn keep_scan(&mut self, id: SessionId, scan: Scan, needed: usize) {
+    fn keep_scan(&mut self, id: SessionId, scan: Box<Scan>, needed: usize) {
         let session = &mut self.sessions[id.0 as usize];
         session.needed = needed;
-        session.partial = Some(Box::new(scan));
+        session.partial = Some(scan);
     }
 
     /// Goes on with clients that were paused and have room again.

@@ -2,8 +2,8 @@
 
 use crate::engine::{ClusterId, Engine};
 use crate::forward::Errand;
-use crate::route::Leg;
 use crate::places::Ticket;
+use crate::route::Leg;
 use crate::split::{Piece, groups};
 use crate::upstream::{Kind, Spot};
 use resp::Request;

@@ -82,7 +82,8 @@ impl Engine {
         let filter = &self.filters[session.filter.index()];
         if !self.plain || !self.handovers.is_empty() || !session.authorized || !filter.is_plain() {
             let limits = if session.authorized { &self.limits.frames } else { &self.limits.unauthenticated };
-            return if session.is_full(filter, &self.limits) { Stop::Full } else { next(scan, bytes, at, limits) };
+            let full = *at < bytes.len() && session.is_full(filter, &self.limits);
+            return if full { Stop::Full } else { next(scan, bytes, at, limits) };
         }
         let deadline = filter.deadline(self.now);
         let mut road = Road {
@@ -102,9 +103,12 @@ impl Engine {
             tally: Tally::default(),
             shape: None,
         };
+        let before = road.session.waiting;
         let stop = road.run(scan, bytes, at);
         road.tally.close(filter);
-        self.earliest = self.earliest.min(deadline);
+        if road.session.waiting > before {
+            self.earliest = self.earliest.min(deadline);
+        }
         stop
     }
 }
@@ -169,12 +173,15 @@ impl Road<'_> {
         let spot = cluster.spot(key, self.filter.settings.enable_hashtagging);
         let shard = cluster.sure_shard(spot)?;
         let policy = if cluster.has_slots() { policy } else { ReadPolicy::Primary };
-        let node = cluster.member(shard, policy, None, self.now, self.random)?;
+        // Who draws again draws the same.
+        let mut random = self.random.clone();
+        let node = cluster.member(shard, policy, None, self.now, &mut random)?;
         let id = cluster.nodes[usize::from(node)].upstreams[role(cluster, shard, node) as usize];
         let upstream = self.upstreams.get_mut(id as usize)?;
         if upstream.is_full(request.bytes.len(), self.limits.upstream_bytes, self.limits) {
             return None;
         }
+        *self.random = random;
         let entry = InFlight {
             ticket: self.places.push(self.id, self.session, command, self.now),
             spot,

@@ -17,19 +17,36 @@ impl Engine {
     pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
         let Some(upstream) = self.upstreams.get_mut(id.0 as usize).filter(|upstream| !upstream.gone) else { return };
         upstream.last_read = self.now;
-        if upstream.input.is_empty() {
-            let consumed = self.cut_replies(id, bytes);
-            self.keep_reply_bytes(id, bytes.get(consumed..).unwrap_or_default());
-            return;
+        let begun = self.finish_begun(id, bytes);
+        let rest = &bytes[begun..];
+        let consumed = self.cut_replies(id, rest);
+        self.keep_reply_bytes(id, rest.get(consumed..).unwrap_or_default());
+    }
+
+    /// Lets a reply of which a part is kept have what it lacks of `bytes`; how many those are. The others need not be
+    /// copied.
+    fn finish_begun(&mut self, id: UpstreamId, bytes: &[u8]) -> usize {
+        let (mut at, mut step) = (0, 16);
+        while at < bytes.len() {
+            let upstream = &mut self.upstreams[id.0 as usize];
+            if upstream.input.is_empty() {
+                break;
+            }
+            // What one more byte may tell, or the next of very many elements, is not worth a look each.
+            let lacks = upstream.needed.saturating_sub(upstream.input.len());
+            let more = bytes.len().min(at + if lacks > 1 && step < 256 { lacks } else { step });
+            step *= 2;
+            upstream.input.extend(&bytes[at..more]);
+            at = more;
+            if upstream.input.len() >= upstream.needed {
+                let mut input = std::mem::take(&mut upstream.input);
+                let consumed = self.cut_replies(id, input.data());
+                input.consume(consumed);
+                self.pool.reclaim(&mut input);
+                self.upstreams[id.0 as usize].input = input;
+            }
         }
-        upstream.input.extend(bytes);
-        if upstream.input.len() >= upstream.needed {
-            let mut input = std::mem::take(&mut upstream.input);
-            let consumed = self.cut_replies(id, input.data());
-            input.consume(consumed);
-            self.pool.reclaim(&mut input);
-            self.upstreams[id.0 as usize].input = input;
-        }
+        at
     }
 
     fn keep_reply_bytes(&mut self, id: UpstreamId, rest: &[u8]) {
@@ -41,34 +58,29 @@ impl Engine {
 
     /// Cuts replies off the front of `bytes`; how many bytes are done with.
     fn cut_replies(&mut self, id: UpstreamId, bytes: &[u8]) -> usize {
-        let mut scan = std::mem::take(&mut self.upstreams[id.0 as usize].scan);
         let mut at = 0;
-        loop {
-            match self.plain_replies(id, &mut scan, bytes, &mut at) {
+        while !self.upstreams[id.0 as usize].gone {
+            match self.plain_replies(id, bytes, &mut at) {
                 Back::Odd(len) => {
                     self.reply(id, &bytes[at..at + len]);
                     at += len;
                 }
                 Back::Unread(client) => self.bound_unread(client),
-                Back::Empty if scan.needed() > self.limits.reply => {
+                Back::Empty => {
+                    let upstream = &mut self.upstreams[id.0 as usize];
+                    upstream.needed = upstream.scan.needed();
+                    if upstream.needed <= self.limits.reply {
+                        return at;
+                    }
                     self.refuse_oversized(id);
-                    return bytes.len();
                 }
-                Back::Empty => break,
                 Back::Malformed(malformed) => {
                     self.clusters[self.upstreams[id.0 as usize].cluster.index()].stats.upstream_cx_protocol_error.inc();
                     self.lose(id, &Closed::Malformed(malformed.to_string()));
-                    return bytes.len();
                 }
             }
-            if self.upstreams[id.0 as usize].gone {
-                return bytes.len();
-            }
         }
-        let upstream = &mut self.upstreams[id.0 as usize];
-        upstream.needed = scan.needed();
-        upstream.scan = scan;
-        at
+        bytes.len()
     }
 
     /// A reply that nobody could keep. Whoever asked for it must not ask again elsewhere, as a lost reader would.

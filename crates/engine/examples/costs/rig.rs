@@ -72,10 +72,12 @@ pub struct Rig {
     clients: Vec<(SessionId, [Vec<u8>; BATCHES])>,
     /// One reply for every number of arguments.
     replies: Vec<Vec<u8>>,
+    /// If all requests that nodes get are alike: how long one is, how long its reply, and very many replies.
+    alike: Option<(usize, usize, Vec<u8>)>,
     turns: u64,
     upstreams: Vec<UpstreamId>,
     sessions: Vec<SessionId>,
-    spoken: Vec<(UpstreamId, Vec<u8>)>,
+    spoken: Vec<(UpstreamId, usize, Vec<u8>)>,
     /// Bytes that clients have got.
     pub received: usize,
 }
@@ -99,6 +101,7 @@ impl Rig {
             pipeline: workload.pipeline,
             clients,
             replies: replies(workload),
+            alike: alike(workload),
             turns: 0,
             upstreams: Vec::new(),
             sessions: Vec::new(),
@@ -116,8 +119,12 @@ impl Rig {
         }
         self.settle();
         self.engine.begin_turn(Time(self.turns * 200 + 100));
-        for (id, replies) in &mut self.spoken {
-            replies.chunks(READ).for_each(|chunk| self.engine.upstream_bytes(*id, chunk));
+        for (id, count, replies) in &mut self.spoken {
+            let said = match &self.alike {
+                Some((_, len, many)) => &many[..std::mem::take(count) * len],
+                None => replies,
+            };
+            said.chunks(READ).for_each(|chunk| self.engine.upstream_bytes(*id, chunk));
             replies.clear();
         }
         self.settle();
@@ -129,7 +136,18 @@ impl Rig {
         loop {
             self.engine.take_dirty(&mut self.upstreams, &mut self.sessions);
             for id in &self.upstreams {
-                speak(&mut self.engine, *id, &self.replies, &mut self.spoken);
+                let place = self.spoken.iter().position(|(known, ..)| known == id).unwrap_or_else(|| {
+                    self.spoken.push((*id, 0, Vec::new()));
+                    self.spoken.len() - 1
+                });
+                let (_, count, said) = &mut self.spoken[place];
+                let output = self.engine.upstream_output(*id);
+                let written = output.len();
+                match &self.alike {
+                    Some((len, ..)) => *count += written / len,
+                    None => speak(output, &self.replies, said),
+                }
+                self.engine.upstream_wrote(*id, written);
             }
             for id in &self.sessions {
                 let len = self.engine.client_output(*id).len();
@@ -152,23 +170,28 @@ impl Rig {
 }
 
 /// A node reads what was sent to it: one reply for each request, found by its `*`, which no key or value holds.
-fn speak(engine: &mut Engine, id: UpstreamId, replies: &[Vec<u8>], spoken: &mut Vec<(UpstreamId, Vec<u8>)>) {
-    let place = spoken.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
-        spoken.push((id, Vec::new()));
-        spoken.len() - 1
-    });
-    let output = engine.upstream_output(id);
+fn speak(output: &[u8], replies: &[Vec<u8>], said: &mut Vec<u8>) {
     let mut rest = output;
     while let Some(star) = rest.iter().position(|byte| *byte == b'*') {
         rest = &rest[star + 1..];
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
         let count = digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
-        spoken[place].1.extend_from_slice(&replies[count]);
+        said.extend_from_slice(&replies[count]);
         // No request is shorter: the next begins behind this one's name.
         rest = rest.get(13..).unwrap_or_default();
     }
-    let len = output.len();
-    engine.upstream_wrote(id, len);
+}
+
+fn alike(workload: &Workload) -> Option<(usize, usize, Vec<u8>)> {
+    let [command] = workload.commands else { return None };
+    let (request, arguments) = match command {
+        Sent::MgetSpread => ("*2\r\n$4\r\nMGET\r\n$16\r\nkey:000000000000\r\n".len(), 2),
+        Sent::MgetSlot => (request(*command, &mut 1).len(), 11),
+        Sent::Get => (request(*command, &mut 1).len(), 2),
+        Sent::Set => (request(*command, &mut 1).len(), 3),
+    };
+    let reply = &replies(workload)[arguments];
+    Some((request, reply.len(), reply.repeat(CLIENTS * workload.pipeline * 10)))
 }
 
 fn replies(workload: &Workload) -> Vec<Vec<u8>> {

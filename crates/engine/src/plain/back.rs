@@ -7,7 +7,6 @@ use crate::session::NONE;
 use crate::time::Time;
 use crate::upstream::{InFlight, Kind};
 use resp::Malformed;
-use resp::reply::Scan;
 
 /// Why the plain road ended.
 pub(crate) enum Back {
@@ -33,7 +32,7 @@ struct Tally<'a> {
 
 impl Engine {
     /// Takes replies off `bytes` from `at` on, as long as they are plain.
-    pub(crate) fn plain_replies(&mut self, id: UpstreamId, scan: &mut Scan, bytes: &[u8], at: &mut usize) -> Back {
+    pub(crate) fn plain_replies(&mut self, id: UpstreamId, bytes: &[u8], at: &mut usize) -> Back {
         let upstream = &mut self.upstreams[id.0 as usize];
         let plain = self.plain && upstream.served && !upstream.retiring && !upstream.handing_over;
         let cluster = &self.clusters[upstream.cluster.index()];
@@ -41,7 +40,7 @@ impl Engine {
         // Bytes of requests that are answered, and how many those are.
         let (mut answered, mut replies) = (0, 0);
         let end = loop {
-            let len = match scan.next(&bytes[*at..], &self.limits.replies) {
+            let len = match upstream.scan.next(&bytes[*at..], &self.limits.replies) {
                 Ok(Some(len)) => len,
                 Ok(None) => break Back::Empty,
                 Err(malformed) => break Back::Malformed(malformed),

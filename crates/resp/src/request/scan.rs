@@ -262,7 +262,11 @@ impl Scan {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.inline.encode(line, &mut self.args, limits) {
             Ok([]) => Ok(Step::Skip { consumed: end + 1 }),
-            Ok(encoded) => Ok(Step::Whole { request: Request { bytes: encoded, args: &self.args }, repeats: false, consumed: end + 1 }),
+            Ok(encoded) => Ok(Step::Whole {
+                request: Request { bytes: encoded, args: &self.args },
+                repeats: false,
+                consumed: end + 1,
+            }),
             Err(malformed) => {
                 self.args.clear();
                 Err(malformed)

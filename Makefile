@@ -1,8 +1,9 @@
 # make demo    plays the tutorial for real (make demo KEEP=1 leaves everything running)
 # make test    all tests
 # make bench   measures slotmesh beside its peers (make bench QUICK=1: the bars only; see bench/run.sh)
+# make costs   counts the engine's instructions per request and compares (make costs UPDATE=1: keeps them)
 # make check   formatting, lints, documentation, licences
-.PHONY: demo test bench check
+.PHONY: demo test costs bench check
 
 demo:
 	@scripts/install.sh demo
@@ -10,7 +11,12 @@ demo:
 
 test:
 	@scripts/install.sh test
+	@$(MAKE) --no-print-directory costs
 	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked --no-fail-fast
+
+costs:
+	@scripts/install.sh test
+	cargo run --quiet --locked --release --package engine --example costs -- $(if $(UPDATE),update,check) bench/instructions.txt
 
 bench:
 	@bench/run.sh

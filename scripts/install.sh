@@ -15,6 +15,7 @@ need redis-cli redis-tools
 need cc build-essential
 if [ "$purpose" = test ]; then
   need python3 python3-venv
+  need valgrind valgrind
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -21,7 +21,7 @@ fn read(bytes: &[u8], piece: usize, limits: &Limits) -> (Vec<Vec<u8>>, usize, Op
         loop {
             let held = &bytes[taken..here];
             let consumed = match scan.next(held, limits) {
-                Ok(Step::Whole { request, consumed }) => {
+                Ok(Step::Whole { request, consumed, .. }) => {
                     let arguments: Vec<&[u8]> =
                         (0..request.len()).map(|i| request.get(i).expect("an argument")).collect();
                     let mut encoded = Vec::new();

@@ -11,7 +11,7 @@ pub mod join;
 mod invocation;
 
 pub use keys::BadKeys;
-pub use lookup::{get, lookup};
+pub use lookup::{Recent, get, lookup};
 pub use row::{Command, Effect, Id, Join, Keys, Split, State};
 pub use subcommand::{effect_of, join_of};
 pub use table::TABLE;

@@ -28,17 +28,48 @@ static INDEX: [Bucket; BUCKETS] = index();
 /// The command of that name, in any mix of cases.
 #[inline]
 pub fn lookup(name: &[u8]) -> Option<Id> {
-    let words = words_of(name)?.map(lower_case);
+    find(words_of(name)?, name.len())
+}
+
+#[inline]
+fn find(words: Words, len: usize) -> Option<Id> {
+    let words = words.map(lower_case);
     let mut at = home(words);
     loop {
         let bucket = &INDEX[at % BUCKETS];
         if bucket.len == 0 {
             return None;
         }
-        if bucket.words == words && usize::from(bucket.len) == name.len() {
+        if bucket.words == words && usize::from(bucket.len) == len {
             return Some(Id(bucket.id));
         }
         at += 1;
+    }
+}
+
+/// The command that was looked up last: a client mostly repeats itself, and then its name need not be hashed.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent {
+    words: Words,
+    len: usize,
+    id: Option<Id>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { words: [0; 3], len: usize::MAX, id: None }
+    }
+}
+
+impl Recent {
+    /// As [`lookup`].
+    #[inline]
+    pub fn lookup(&mut self, name: &[u8]) -> Option<Id> {
+        let words = words_of(name)?;
+        if name.len() != self.len || words != self.words {
+            *self = Self { words, len: name.len(), id: find(words, name.len()) };
+        }
+        self.id
     }
 }
 
@@ -146,6 +177,14 @@ mod tests {
             assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
         }
         assert!(TABLE.iter().all(|c| c.name == c.name.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn the_last_name_is_not_taken_for_another() {
+        let mut recent = Recent::default();
+        for name in ["", "get", "get", "GET", "set", "set\0", "nosuch", "nosuch", "mget", "", "get", "zrangestore"] {
+            assert_eq!(recent.lookup(name.as_bytes()), lookup(name.as_bytes()), "{name:?}");
+        }
     }
 
     proptest! {

@@ -34,6 +34,14 @@ pub struct Command {
     pub subcommands: &'static [Subcommand],
 }
 
+impl Command {
+    /// Whether every request of it goes whole to where its key says, and nothing but its name need be looked at to know
+    /// where the key stands and whether data may change.
+    pub fn is_plain(&self) -> bool {
+        self.split == Split::Whole && matches!(self.keys, Keys::Range { .. }) && self.subcommands.is_empty()
+    }
+}
+
 /// Where a command's keys stand among its arguments (the name is argument 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {

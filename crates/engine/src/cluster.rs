@@ -22,6 +22,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) meant: Arc<meant::Cluster>,
+    /// It is a Redis Cluster, with slots and replicas.
+    slotted: bool,
     pub(crate) stats: Arc<ClusterStats>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) by_address: FxHashMap<SocketAddr, u16>,
@@ -88,6 +90,7 @@ impl Node {
 impl Cluster {
     pub(crate) fn new(meant: Arc<meant::Cluster>, stats: Arc<ClusterStats>) -> Self {
         Self {
+            slotted: matches!(meant.discovery, Discovery::Redis(_)),
             meant,
             stats,
             nodes: Vec::new(),
@@ -106,11 +109,16 @@ impl Cluster {
 
     /// Whether it is a Redis Cluster, with slots and replicas.
     pub(crate) fn has_slots(&self) -> bool {
-        matches!(self.meant.discovery, Discovery::Redis(_))
+        self.slotted
     }
 
     /// Where `key` belongs; `tags` is whether hash tags count where there are no slots.
+    #[inline]
     pub(crate) fn spot(&self, key: &[u8], tags: bool) -> Spot {
+        if self.slotted { Spot::Slot(Slot::of(key)) } else { self.spot_of_host(key, tags) }
+    }
+
+    fn spot_of_host(&self, key: &[u8], tags: bool) -> Spot {
         match self.meant.discovery {
             Discovery::Redis(_) => Spot::Slot(Slot::of(key)),
             Discovery::Static(balance) | Discovery::StrictDns(balance) | Discovery::LogicalDns(balance) => {
@@ -139,6 +147,18 @@ impl Cluster {
         }
     }
 
+    /// The shard that a spot falls to now, where neither chance nor turn has a say in it.
+    #[inline]
+    pub(crate) fn sure_shard(&self, spot: Spot) -> Option<u16> {
+        match (spot, &self.placement) {
+            (Spot::Slot(slot), Placement::Slots(owners)) => Some(owners[slot.index()]).filter(|owner| *owner != NOBODY),
+            (Spot::Hash(hash), Placement::Ring(ring)) => ring.choose(hash).map(|i| i as u16),
+            (Spot::Hash(hash), Placement::Maglev(maglev)) => maglev.choose(hash).map(|i| i as u16),
+            (Spot::Any, _) if self.shards.len() == 1 => Some(0),
+            _ => None,
+        }
+    }
+
     /// The primary that owns a slot now.
     pub(crate) fn primary_at(&self, spot: Spot) -> Option<u16> {
         match (spot, &self.placement) {
@@ -150,6 +170,7 @@ impl Cluster {
     }
 
     /// The member of `shard` that `policy` chooses, not `avoid` if there is another.
+    #[inline]
     pub(crate) fn member(
         &self,
         shard: u16,
@@ -159,6 +180,20 @@ impl Cluster {
         random: &mut Random,
     ) -> Option<u16> {
         let shard = &self.shards[usize::from(shard)];
+        if policy == ReadPolicy::Primary {
+            return Some(shard.primary);
+        }
+        self.choose(shard, policy, avoid, now, random)
+    }
+
+    fn choose(
+        &self,
+        shard: &Shard,
+        policy: ReadPolicy,
+        avoid: Option<u16>,
+        now: Time,
+        random: &mut Random,
+    ) -> Option<u16> {
         let good = |node: u16| self.nodes[usize::from(node)].healthy(now) && avoid != Some(node);
         match policy {
             ReadPolicy::Primary => Some(shard.primary),

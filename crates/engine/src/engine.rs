@@ -7,8 +7,9 @@ use crate::filter::Filter;
 use crate::handover::Handover;
 use crate::join::Gather;
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::random::Random;
-use crate::session::{NONE, Phase, Places, Session};
+use crate::session::{NONE, Phase, Session};
 use crate::time::Time;
 use crate::timer::{Timer, Timers};
 use crate::upstream::Upstream;
@@ -112,9 +113,13 @@ pub struct Engine {
     pub(crate) earliest: Time,
     pub(crate) serial: u32,
     pub(crate) clients: u64,
-    pub(crate) scan: Scan,
+    /// For whoever begins a request.
+    pub(crate) scan: Option<Box<Scan>>,
     pub(crate) handovers: Vec<Handover>,
     pub(crate) cutting: crate::split::Cutting,
+    pub(crate) recent: command::Recent,
+    /// Whether the plain road may be taken.
+    pub(crate) plain: bool,
 }
 
 impl Engine {
@@ -142,15 +147,22 @@ impl Engine {
             earliest: Time::NEVER,
             serial: 0,
             clients: 0,
-            scan: Scan::default(),
+            scan: None,
             handovers: Vec::new(),
             cutting: crate::split::Cutting::default(),
+            recent: command::Recent::default(),
+            plain: true,
         }
     }
 
     /// Says how many microseconds lay between 1970 and the start of [`Time`]: what TIME answers is counted from there.
     pub fn set_wall_clock(&mut self, micros: u64) {
         self.wall = micros;
+    }
+
+    /// Leads every request and reply through all stations, which makes no difference but to speed: for tests of that.
+    pub fn avoid_plain_road(&mut self) {
+        self.plain = false;
     }
 
     /// Adds a cluster. Add clusters before the filters that route to them.
@@ -296,8 +308,7 @@ impl Engine {
         while session.head != NONE {
             let place = self.places.at(session.head);
             let (gather, ready) = (place.gather, place.ready);
-            let held = self.places.pop(session);
-            self.pool.give(held);
+            self.places.pop(session);
             if gather != NONE {
                 self.gathers.remove(gather as usize);
             }
@@ -305,7 +316,7 @@ impl Engine {
                 stats.downstream_rq_active.sub(1);
             }
         }
-        session.held = 0;
+        self.pool.give(std::mem::take(&mut session.early));
         session.input = crate::buffer::Buffer::default();
         session.partial = None;
     }

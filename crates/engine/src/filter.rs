@@ -13,6 +13,8 @@ pub(crate) struct Filter {
     pub(crate) passwords: Vec<Secret>,
     /// The routes, longest prefix first; the catch-all, if any, is last.
     pub(crate) routes: Vec<Route>,
+    /// The first route is the catch-all.
+    pub(crate) takes_all: bool,
     pub(crate) case_insensitive: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) stats: Arc<FilterStats>,
@@ -30,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) cluster_name: String,
     pub(crate) read_cluster: Option<(Option<ClusterId>, String)>,
     pub(crate) mirrors: Vec<Mirror>,
+    /// Where a write and where a read go, if that is all there is to do: nothing to rewrite or to copy.
+    plain: [Option<ClusterId>; 2],
 }
 
 #[derive(Debug)]
@@ -62,6 +66,7 @@ impl Filter {
             settings: proxy.settings.clone(),
             username: proxy.auth.username.clone(),
             passwords: proxy.auth.passwords.clone(),
+            takes_all: routes.first().is_some_and(|route| route.prefix.is_empty()),
             routes,
             case_insensitive: proxy.routes.case_insensitive,
             faults: proxy.faults.iter().map(Fault::compile).collect(),
@@ -82,7 +87,7 @@ impl Route {
             fraction: mirror.fraction,
             exclude_reads: mirror.exclude_reads,
         });
-        Self {
+        let mut compiled = Self {
             prefix: route.prefix.clone(),
             remove_prefix: route.remove_prefix && !route.prefix.is_empty(),
             format: route.key_format.clone(),
@@ -90,7 +95,20 @@ impl Route {
             cluster_name: route.cluster.clone(),
             read_cluster: route.read_cluster.as_ref().map(|name| (cluster(name), name.clone())),
             mirrors: mirrors.collect(),
-        }
+            plain: [None; 2],
+        };
+        let plain = |read| {
+            let copied = compiled.mirrors.iter().any(|mirror| !(read && mirror.exclude_reads));
+            compiled.leads_to(read).filter(|_| !copied && !compiled.rewrites())
+        };
+        compiled.plain = [plain(false), plain(true)];
+        compiled
+    }
+
+    /// The cluster that a read or a write goes to, if that is all there is to do.
+    #[inline]
+    pub(crate) fn plain(&self, read: bool) -> Option<ClusterId> {
+        self.plain[usize::from(read)]
     }
 
     /// The cluster that a read or a write goes to, if it is in the configuration.

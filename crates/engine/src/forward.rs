@@ -3,7 +3,9 @@
 use crate::buffer::Buffer;
 use crate::engine::{ClusterId, Decision, Engine, FilterId, Report, UpstreamId};
 use crate::failure::{Closed, Failure};
-use crate::session::{NONE, Ticket};
+use crate::places::Ticket;
+use crate::plain::count_sent;
+use crate::session::NONE;
 use crate::shard::Target;
 use crate::time::Time;
 use crate::timer::Timer;
@@ -96,11 +98,7 @@ impl Engine {
         };
         self.earliest = self.earliest.min(errand.deadline);
         upstream.push(entry, bytes);
-        upstream.stats.rq_total.inc();
-        upstream.stats.rq_active.add(1);
-        let stats = &self.clusters[errand.cluster.index()].stats;
-        stats.upstream_rq_total.inc();
-        stats.upstream_rq_active.add(1);
+        count_sent(upstream, &self.clusters[errand.cluster.index()]);
         self.schedule_write(id, errand.filter);
     }
 
@@ -134,10 +132,8 @@ impl Engine {
     }
 
     fn is_full(&self, id: UpstreamId, kind: Kind, more: usize) -> bool {
-        let upstream = &self.upstreams[id.0 as usize];
         let limit = if kind == Kind::Mirror { self.limits.mirror_bytes } else { self.limits.upstream_bytes };
-        !upstream.line.is_empty() && upstream.window.len() + more > limit
-            || upstream.line.len() >= self.limits.upstream_requests
+        self.upstreams[id.0 as usize].is_full(more, limit, &self.limits)
     }
 
     fn overflow(&mut self, errand: &Errand) {

@@ -5,9 +5,10 @@
 
 use crate::buffer::Buffer;
 use crate::engine::{Decision, Engine, SessionId};
+use crate::plain::Stop;
 use crate::session::Phase;
 use resp::Malformed;
-use resp::request::{Scan, Step};
+use resp::request::Scan;
 
 impl Engine {
     /// Bytes that a client sent.
@@ -50,62 +51,54 @@ impl Engine {
     fn cut(&mut self, id: SessionId, bytes: &[u8]) -> usize {
         let mut scan = self.take_scan(id);
         let mut at = 0;
-        while at < bytes.len() && self.may_go_on(id) {
-            let step = match self.sessions[id.0 as usize].authorized {
-                true => scan.next(&bytes[at..], &self.limits.frames),
-                false => scan.next(&bytes[at..], &self.limits.unauthenticated),
-            };
-            match step {
-                Ok(Step::Whole { request, consumed }) => {
-                    self.command(id, &request);
-                    at += consumed;
+        while self.sessions[id.0 as usize].phase == Phase::Open {
+            match self.plain_requests(id, &mut scan, bytes, &mut at) {
+                Stop::Odd(len) => {
+                    self.command(id, &scan.again(&bytes[at..at + len]));
+                    at += len;
                 }
-                Ok(Step::Skip { consumed }) => at += consumed,
-                Ok(Step::Partial { needed }) => {
+                Stop::Partial(needed) => {
                     self.keep_scan(id, scan, needed);
                     return at;
                 }
-                Err(malformed) => {
+                Stop::Malformed(malformed) => {
                     self.refuse_bytes(id, &malformed);
                     at = bytes.len();
                     scan.reset();
                 }
+                Stop::Full => {
+                    self.sessions[id.0 as usize].paused = true;
+                    break;
+                }
+                Stop::Empty => break,
             }
         }
+        self.put_scan(id, scan);
+        at
+    }
+
+    fn take_scan(&mut self, id: SessionId) -> Box<Scan> {
+        match self.sessions[id.0 as usize].partial.take() {
+            Some(scan) => scan,
+            None => self.scan.take().unwrap_or_default(),
+        }
+    }
+
+    fn put_scan(&mut self, id: SessionId, scan: Box<Scan>) {
         if scan.is_fresh() {
-            self.scan = scan;
+            self.scan = Some(scan);
             self.sessions[id.0 as usize].needed = 0;
         } else {
             // Paused in the middle of a request, which goes on where it stopped.
             let needed = self.sessions[id.0 as usize].needed;
             self.keep_scan(id, scan, needed);
         }
-        at
     }
 
-    fn take_scan(&mut self, id: SessionId) -> Scan {
-        match self.sessions[id.0 as usize].partial.take() {
-            Some(scan) => *scan,
-            None => std::mem::take(&mut self.scan),
-        }
-    }
-
-    fn keep_scan(&mut self, id: SessionId, scan: Scan, needed: usize) {
+    fn keep_scan(&mut self, id: SessionId, scan: Box<Scan>, needed: usize) {
         let session = &mut self.sessions[id.0 as usize];
         session.needed = needed;
-        session.partial = Some(Box::new(scan));
-    }
-
-    /// Whether another request may be taken from this client now; pauses it if not.
-    fn may_go_on(&mut self, id: SessionId) -> bool {
-        let session = &mut self.sessions[id.0 as usize];
-        if session.phase != Phase::Open {
-            return false;
-        }
-        let full = session.waiting >= self.limits.places
-            || session.output.len() + session.held > self.filters[session.filter.index()].buffer_limit;
-        session.paused |= full;
-        !full
+        session.partial = Some(scan);
     }
 
     /// Goes on with clients that were paused and have room again.

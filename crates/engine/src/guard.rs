@@ -1,7 +1,8 @@
 //! Station 3: is it allowed, is it within limits, is a fault to be injected?
 
 use crate::engine::{Engine, FilterId, SessionId};
-use crate::session::Ticket;
+use crate::filter::Filter;
+use crate::places::Ticket;
 use crate::time::Time;
 use meant::FaultKind;
 
@@ -28,9 +29,7 @@ impl Engine {
         let (kind, delay) = (fault.kind, fault.delay_us);
         if delay > 0 {
             counters.delay_fault.inc();
-            if let Some((_, place)) = self.places.holder(ticket) {
-                place.delay = delay;
-            }
+            self.places.delay(ticket, delay);
         }
         if kind == FaultKind::Delay {
             return Some(ticket);
@@ -40,9 +39,21 @@ impl Engine {
         None
     }
 
-    /// When a request that is read now has taken too long.
+    /// See [`Filter::deadline`].
     pub(crate) fn deadline(&self, filter: FilterId) -> Time {
-        let timeout = self.filters[filter.index()].settings.op_timeout;
-        if timeout.is_zero() { Time::NEVER } else { self.now.after(timeout) }
+        self.filters[filter.index()].deadline(self.now)
+    }
+}
+
+impl Filter {
+    /// When a request that is read `now` has taken too long.
+    pub(crate) fn deadline(&self, now: Time) -> Time {
+        let timeout = self.settings.op_timeout;
+        if timeout.is_zero() { Time::NEVER } else { now.after(timeout) }
+    }
+
+    /// Whether requests may take the plain road: no fault is to be injected, and nothing is collected before it is sent.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.faults.is_empty() && self.settings.max_buffer_size_before_flush == 0
     }
 }

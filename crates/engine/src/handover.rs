@@ -8,7 +8,7 @@
 
 use crate::engine::{ClusterId, Engine, UpstreamId};
 use crate::forward::Errand;
-use crate::session::Ticket;
+use crate::places::Ticket;
 use crate::timer::Timer;
 use crate::upstream::{Kind, Role, Spot};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! Station 9: fragments back to one reply.
 
 use crate::engine::{ClusterId, Engine};
-use crate::session::{NONE, Ticket};
+use crate::places::Ticket;
+use crate::session::NONE;
 use command::Join;
 use command::join::{self, cursor};
 use resp::reply::Scan;

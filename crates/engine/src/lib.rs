@@ -23,6 +23,9 @@ mod redirect;
 mod join;
 mod reply;
 
+// The same for most requests and replies, in one pass.
+mod plain;
+
 // Off the road.
 mod loss;
 mod handover;
@@ -32,6 +35,7 @@ mod engine;
 mod cluster;
 mod filter;
 mod upstream;
+mod places;
 mod buffer;
 mod limits;
 mod failure;

@@ -3,7 +3,8 @@
 use crate::engine::{ClusterId, Decision, Engine, Report, UpstreamId};
 use crate::failure::{Closed, Failure};
 use crate::forward::Errand;
-use crate::session::{NONE, Ticket};
+use crate::places::Ticket;
+use crate::session::NONE;
 use crate::time::Time;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Spot, Upstream};

@@ -2,8 +2,8 @@
 
 use crate::engine::{ClusterId, Engine};
 use crate::forward::Errand;
+use crate::places::Ticket;
 use crate::route::Leg;
-use crate::session::Ticket;
 use crate::split::{Piece, groups};
 use crate::upstream::{Kind, Spot};
 use resp::Request;

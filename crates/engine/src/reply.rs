@@ -2,7 +2,9 @@
 
 use crate::engine::{Decision, Engine, SessionId, UpstreamId};
 use crate::failure::{Closed, Failure};
-use crate::session::{NONE, Phase, Ticket};
+use crate::places::Ticket;
+use crate::plain::Back;
+use crate::session::{NONE, Phase};
 use crate::time::Time;
 use crate::timer::Timer;
 use crate::upstream::{InFlight, Kind, Upstream};
@@ -15,19 +17,36 @@ impl Engine {
     pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
         let Some(upstream) = self.upstreams.get_mut(id.0 as usize).filter(|upstream| !upstream.gone) else { return };
         upstream.last_read = self.now;
-        if upstream.input.is_empty() {
-            let consumed = self.cut_replies(id, bytes);
-            self.keep_reply_bytes(id, bytes.get(consumed..).unwrap_or_default());
-            return;
+        let begun = self.finish_begun(id, bytes);
+        let rest = &bytes[begun..];
+        let consumed = self.cut_replies(id, rest);
+        self.keep_reply_bytes(id, rest.get(consumed..).unwrap_or_default());
+    }
+
+    /// Lets a reply of which a part is kept have what it lacks of `bytes`; how many those are. The others need not be
+    /// copied.
+    fn finish_begun(&mut self, id: UpstreamId, bytes: &[u8]) -> usize {
+        let (mut at, mut step) = (0, 16);
+        while at < bytes.len() {
+            let upstream = &mut self.upstreams[id.0 as usize];
+            if upstream.input.is_empty() {
+                break;
+            }
+            // What one more byte may tell, or the next of very many elements, is not worth a look each.
+            let lacks = upstream.needed.saturating_sub(upstream.input.len());
+            let more = bytes.len().min(at + if lacks > 1 && step < 256 { lacks } else { step });
+            step *= 2;
+            upstream.input.extend(&bytes[at..more]);
+            at = more;
+            if upstream.input.len() >= upstream.needed {
+                let mut input = std::mem::take(&mut upstream.input);
+                let consumed = self.cut_replies(id, input.data());
+                input.consume(consumed);
+                self.pool.reclaim(&mut input);
+                self.upstreams[id.0 as usize].input = input;
+            }
         }
-        upstream.input.extend(bytes);
-        if upstream.input.len() >= upstream.needed {
-            let mut input = std::mem::take(&mut upstream.input);
-            let consumed = self.cut_replies(id, input.data());
-            input.consume(consumed);
-            self.pool.reclaim(&mut input);
-            self.upstreams[id.0 as usize].input = input;
-        }
+        at
     }
 
     fn keep_reply_bytes(&mut self, id: UpstreamId, rest: &[u8]) {
@@ -39,33 +58,29 @@ impl Engine {
 
     /// Cuts replies off the front of `bytes`; how many bytes are done with.
     fn cut_replies(&mut self, id: UpstreamId, bytes: &[u8]) -> usize {
-        let mut scan = std::mem::take(&mut self.upstreams[id.0 as usize].scan);
         let mut at = 0;
-        while at < bytes.len() {
-            match scan.next(&bytes[at..], &self.limits.replies) {
-                Ok(Some(len)) => {
+        while !self.upstreams[id.0 as usize].gone {
+            match self.plain_replies(id, bytes, &mut at) {
+                Back::Odd(len) => {
                     self.reply(id, &bytes[at..at + len]);
                     at += len;
-                    if self.upstreams[id.0 as usize].gone {
-                        return bytes.len();
+                }
+                Back::Unread(client) => self.bound_unread(client),
+                Back::Empty => {
+                    let upstream = &mut self.upstreams[id.0 as usize];
+                    upstream.needed = upstream.scan.needed();
+                    if upstream.needed <= self.limits.reply {
+                        return at;
                     }
-                }
-                Ok(None) if scan.needed() > self.limits.reply => {
                     self.refuse_oversized(id);
-                    return bytes.len();
                 }
-                Ok(None) => break,
-                Err(malformed) => {
+                Back::Malformed(malformed) => {
                     self.clusters[self.upstreams[id.0 as usize].cluster.index()].stats.upstream_cx_protocol_error.inc();
                     self.lose(id, &Closed::Malformed(malformed.to_string()));
-                    return bytes.len();
                 }
             }
         }
-        let upstream = &mut self.upstreams[id.0 as usize];
-        upstream.needed = scan.needed();
-        upstream.scan = scan;
-        at
+        bytes.len()
     }
 
     /// A reply that nobody could keep. Whoever asked for it must not ask again elsewhere, as a lost reader would.
@@ -158,7 +173,7 @@ impl Engine {
         }
         if ticket.part != NONE {
             self.gather(ticket, reply, success);
-        } else if place.delay > 0 {
+        } else if place.delayed {
             self.hold_back(index, ticket, reply, success);
         } else {
             self.settle(index, reply, success);
@@ -174,14 +189,17 @@ impl Engine {
         let session = &mut self.sessions[place.session as usize];
         if session.head != index {
             place.ready = true;
-            place.reply = self.pool.take();
-            place.reply.extend_from_slice(reply);
-            session.held += reply.len();
+            self.keep(index, id, reply);
             return self.bound_unread(id);
         }
         self.pool.extend(&mut session.output, reply);
         self.places.pop(session);
         self.let_out(id);
+    }
+
+    /// Keeps a reply that may not leave yet.
+    pub(crate) fn keep(&mut self, index: u32, id: SessionId, reply: &[u8]) {
+        self.places.keep(index, &mut self.sessions[id.0 as usize], reply, &mut self.pool);
     }
 
     fn count_settled(&mut self, index: u32, success: bool) {
@@ -200,12 +218,7 @@ impl Engine {
     /// Lets out all that is ready at the head of a client's line.
     fn let_out(&mut self, id: SessionId) {
         let session = &mut self.sessions[id.0 as usize];
-        while session.head != NONE && self.places.at(session.head).ready {
-            let reply = self.places.pop(session);
-            session.held -= reply.len();
-            self.pool.extend(&mut session.output, &reply);
-            self.pool.give(reply);
-        }
+        self.places.let_out(session, &mut self.pool);
         self.touch(id);
         self.bound_unread(id);
     }
@@ -221,13 +234,11 @@ impl Engine {
 
     /// An injected delay: the reply waits, and all that comes after it on this client.
     fn hold_back(&mut self, index: u32, ticket: Ticket, reply: &[u8], success: bool) {
+        let due = Time(self.now.0.saturating_add(self.places.take_delay(index)));
         let place = self.places.at(index);
-        let due = Time(self.now.0.saturating_add(std::mem::take(&mut place.delay)));
-        place.reply = self.pool.take();
-        place.reply.extend_from_slice(reply);
         place.failed = !success;
         let id = SessionId(place.session);
-        self.sessions[id.0 as usize].held += reply.len();
+        self.keep(index, id, reply);
         self.timers.push(due, Timer::Release(ticket));
         self.bound_unread(id);
     }
@@ -237,11 +248,10 @@ impl Engine {
         if place.ready {
             return;
         }
-        let reply = std::mem::take(&mut place.reply);
         let success = !place.failed;
-        self.sessions[place.session as usize].held -= reply.len();
+        let session = &mut self.sessions[place.session as usize];
+        let reply = self.places.take_kept(index, session);
         self.settle(index, &reply, success);
-        self.pool.give(reply);
     }
 
     /// A reply of the proxy's own, in its turn.
@@ -251,12 +261,10 @@ impl Engine {
             self.pool.extend(&mut session.output, reply);
         } else {
             let ticket = self.places.push(id.0, session, command::Id(0), self.now);
-            if let Some((_, place)) = self.places.holder(ticket) {
+            if let Some((index, place)) = self.places.holder(ticket) {
                 place.ready = true;
-                place.reply = self.pool.take();
-                place.reply.extend_from_slice(reply);
+                self.keep(index, id, reply);
             }
-            session.held += reply.len();
         }
         self.touch(id);
     }

@@ -4,7 +4,7 @@ use crate::engine::{ClusterId, Engine, FilterId, SessionId};
 use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::forward::Errand;
-use crate::session::Ticket;
+use crate::places::Ticket;
 use crate::time::Time;
 use crate::upstream::{Kind, Spot};
 use command::Effect;
@@ -23,7 +23,12 @@ pub(crate) struct Leg {
 
 impl Filter {
     /// The route that takes `key`: the longest prefix that fits, else the catch-all.
+    #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
+        if self.takes_all { Some(0) } else { self.search(key) }
+    }
+
+    fn search(&self, key: &[u8]) -> Option<usize> {
         self.routes.iter().position(|route| {
             let prefix = &route.prefix;
             // The catch-all, mostly: not worth a comparison.

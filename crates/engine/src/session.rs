@@ -1,12 +1,11 @@
 //! What one client carries: its unfinished input, its unsent output, and its line of places.
 //!
-//! Every request has a place in its client's line; replies leave in the order of the places. The line owns the places:
-//! whoever brings a reply holds only a [`Ticket`], which a place that was given up no longer accepts, so a late reply
-//! can never reach another request.
+//! Every request has a place in its client's line; replies leave in the order of the places (see `places`).
 
 use crate::buffer::Buffer;
 use crate::engine::FilterId;
-use crate::time::Time;
+use crate::filter::Filter;
+use crate::limits::Limits;
 use resp::request::Scan;
 use std::net::SocketAddr;
 
@@ -31,7 +30,8 @@ pub(crate) struct Session {
     /// Where the cutting of an unfinished request stands.
     pub(crate) partial: Option<Box<Scan>>,
     pub(crate) output: Buffer,
-    /// Bytes of replies that came before their turn.
+    /// Replies that came before their turn, one behind the other, some of which may have left; how many bytes have not.
+    pub(crate) early: Vec<u8>,
     pub(crate) held: usize,
     /// First and last place of the line.
     pub(crate) head: u32,
@@ -66,6 +66,7 @@ impl Session {
             needed: 0,
             partial: None,
             output: Buffer::default(),
+            early: Vec::new(),
             held: 0,
             head: NONE,
             tail: NONE,
@@ -74,133 +75,10 @@ impl Session {
             dirty: false,
         }
     }
-}
 
-/// What brings a reply to a place: valid as long as the place is the one it was given for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    place: u32,
-    generation: u32,
-    /// Which part of the request, or [`NONE`] for the whole.
-    pub(crate) part: u32,
-}
-
-impl Ticket {
-    /// Nobody waits: a mirror's copy, a handshake.
-    pub(crate) const NOBODY: Self = Self { place: NONE, generation: 0, part: NONE };
-
-    pub(crate) fn is_nobody(self) -> bool {
-        self.place == NONE
-    }
-
-    pub(crate) fn for_part(self, part: u32) -> Self {
-        Self { part, ..self }
-    }
-}
-
-/// A request's position in its client's line.
-#[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) session: u32,
-    generation: u32,
-    pub(crate) next: u32,
-    pub(crate) ready: bool,
-    /// The reply that is held back is a failure of the proxy's own.
-    pub(crate) failed: bool,
-    pub(crate) command: command::Id,
-    pub(crate) started: Time,
-    /// How much later an injected fault lets the reply come, in microseconds.
-    pub(crate) delay: u64,
-    /// The parts of a request that was cut up, or [`NONE`].
-    pub(crate) gather: u32,
-    /// A reply that came before its turn.
-    pub(crate) reply: Vec<u8>,
-}
-
-/// All places of all clients: one arena, so that idle clients own none and steady state allocates none.
-#[derive(Debug)]
-pub(crate) struct Places {
-    all: Vec<Place>,
-    free: u32,
-}
-
-impl Places {
-    pub(crate) fn new() -> Self {
-        Self { all: Vec::new(), free: NONE }
-    }
-
-    /// A new place at the end of `session`'s line.
-    pub(crate) fn push(&mut self, id: u32, session: &mut Session, command: command::Id, started: Time) -> Ticket {
-        let index = self.vacant();
-        let place = &mut self.all[index as usize];
-        place.session = id;
-        place.next = NONE;
-        place.ready = false;
-        place.failed = false;
-        place.command = command;
-        place.started = started;
-        place.delay = 0;
-        place.gather = NONE;
-        let ticket = Ticket { place: index, generation: place.generation, part: NONE };
-        if session.tail == NONE {
-            session.head = index;
-        } else {
-            self.all[session.tail as usize].next = index;
-        }
-        session.tail = index;
-        session.waiting += 1;
-        ticket
-    }
-
-    fn vacant(&mut self) -> u32 {
-        if self.free != NONE {
-            let index = self.free;
-            self.free = self.all[index as usize].next;
-            return index;
-        }
-        self.all.push(Place {
-            session: NONE,
-            generation: 0,
-            next: NONE,
-            ready: false,
-            failed: false,
-            command: command::Id(0),
-            started: Time(0),
-            delay: 0,
-            gather: NONE,
-            reply: Vec::new(),
-        });
-        (self.all.len() - 1) as u32
-    }
-
-    /// The place a ticket was given for, unless it has been given up since.
-    pub(crate) fn holder(&mut self, ticket: Ticket) -> Option<(u32, &mut Place)> {
-        let place = self.all.get_mut(ticket.place as usize)?;
-        (place.generation == ticket.generation).then_some((ticket.place, place))
-    }
-
-    pub(crate) fn at(&mut self, index: u32) -> &mut Place {
-        &mut self.all[index as usize]
-    }
-
-    /// Takes the head off `session`'s line; its tickets are void from now on. Its held reply, if any.
-    pub(crate) fn pop(&mut self, session: &mut Session) -> Vec<u8> {
-        let index = session.head;
-        let place = &mut self.all[index as usize];
-        place.generation = place.generation.wrapping_add(1);
-        session.head = std::mem::replace(&mut place.next, self.free);
-        self.free = index;
-        if session.head == NONE {
-            session.tail = NONE;
-        }
-        session.waiting -= 1;
-        std::mem::take(&mut place.reply)
-    }
-
-    /// How many places are in somebody's line.
-    pub(crate) fn used(&self) -> usize {
-        let next = |index: &u32| self.all.get(*index as usize).map(|place| place.next);
-        let free = std::iter::successors(Some(self.free), next).filter(|index| *index != NONE).count();
-        self.all.len() - free
+    /// Whether it has so much under way that no more of its requests are taken.
+    #[inline]
+    pub(crate) fn is_full(&self, filter: &Filter, limits: &Limits) -> bool {
+        self.waiting >= limits.places || self.output.len() + self.held > filter.buffer_limit
     }
 }

@@ -41,7 +41,7 @@ impl Engine {
 }
 
 /// SCAN, HSCAN, SSCAN, ZSCAN.
-fn is_cursor(id: command::Id) -> bool {
+pub(crate) fn is_cursor(id: command::Id) -> bool {
     command::get(id).name.ends_with("scan")
 }
 
@@ -52,6 +52,6 @@ fn nobody(spot: Spot) -> Failure<'static> {
     }
 }
 
-fn role(cluster: &Cluster, shard: u16, node: u16) -> Role {
+pub(crate) fn role(cluster: &Cluster, shard: u16, node: u16) -> Role {
     if cluster.shards[usize::from(shard)].primary == node { Role::Primary } else { Role::Replica }
 }

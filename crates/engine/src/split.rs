@@ -9,9 +9,9 @@ use crate::engine::{ClusterId, Engine, FilterId, SessionId};
 use crate::failure::Failure;
 use crate::forward::Errand;
 use crate::join::{Gather, Part, Way};
+use crate::places::Ticket;
 use crate::random::Random;
 use crate::route::Leg;
-use crate::session::Ticket;
 use crate::upstream::Spot;
 use command::join::cursor;
 use command::{Effect, Join, Split};
@@ -234,11 +234,11 @@ impl Engine {
     pub(crate) fn spread_parked(&mut self, errand: &Errand, bytes: &[u8]) {
         let Errand { ticket, filter, cluster, command, read, deadline, .. } = *errand;
         let route = self.filters[filter.index()].find(b"").unwrap_or(NO_ROUTE);
-        let mut scan = std::mem::take(&mut self.scan);
+        let mut scan = self.scan.take().unwrap_or_default();
         if let Ok(Step::Whole { request, .. }) = scan.next(bytes, &self.limits.frames) {
             self.spread(Leg { ticket, filter, route, command, read, deadline }, cluster, &request);
         }
-        self.scan = scan;
+        self.scan = Some(scan);
     }
 
     fn spread(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>) {

@@ -3,7 +3,7 @@
 
 use crate::engine::{ClusterId, UpstreamId};
 use crate::forward::Errand;
-use crate::session::Ticket;
+use crate::places::Ticket;
 use crate::time::Time;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

@@ -6,7 +6,8 @@
 
 use crate::buffer::Buffer;
 use crate::engine::{ClusterId, FilterId};
-use crate::session::Ticket;
+use crate::limits::Limits;
+use crate::places::Ticket;
 use crate::time::Time;
 use observe::NodeStats;
 use resp::reply::Scan;
@@ -105,6 +106,12 @@ pub(crate) struct Upstream {
 impl Upstream {
     pub(crate) fn unsent(&self) -> &[u8] {
         &self.window.data()[self.sent..]
+    }
+
+    /// Whether it has no room for a request of `more` bytes, where `bytes` may wait.
+    #[inline]
+    pub(crate) fn is_full(&self, more: usize, bytes: usize, limits: &Limits) -> bool {
+        !self.line.is_empty() && self.window.len() + more > bytes || self.line.len() >= limits.upstream_requests
     }
 
     /// Puts a request at the end of the line.

@@ -35,11 +35,17 @@ impl Histogram {
     /// Counts one value (of latencies: microseconds). Values of 2^36 and more count as the largest.
     #[inline]
     pub fn record(&self, value: u64) {
+        self.record_many(value, 1);
+    }
+
+    /// Counts the same value `times` times.
+    #[inline]
+    pub fn record_many(&self, value: u64, times: u64) {
         let cells = self.cells.get_or_init(empty_cells);
         if let Some(cell) = cells.get(cell_of(value)) {
-            cell.store(cell.load(Relaxed) + 1, Relaxed);
+            cell.store(cell.load(Relaxed) + times, Relaxed);
         }
-        self.sum.store(self.sum.load(Relaxed).wrapping_add(value), Relaxed);
+        self.sum.store(self.sum.load(Relaxed).wrapping_add(value.wrapping_mul(times)), Relaxed);
     }
 
     /// What was recorded so far.

@@ -3,30 +3,34 @@
 ///
 /// Nothing means that this is not the common case (negative, ill-formed, huge, or not whole) and that the careful way
 /// has to decide which.
+///
+/// One or two digits, which most lengths are, are read with their line end as one word.
 #[inline(always)]
 pub(crate) fn short(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    match bytes.get(at..)? {
-        [a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((usize::from(a - b'0'), at + 3)),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => {
-            Some((usize::from(a - b'0') * 10 + usize::from(b - b'0'), at + 4))
-        }
-        tail => longer(tail).map(|(value, used)| (value, at + used)),
+    let Some(Ok(word)) = bytes.get(at..at.wrapping_add(4)).map(<[u8; 4]>::try_from) else { return longer(bytes, at) };
+    let word = u32::from_le_bytes(word);
+    let (a, b) = (word as u8 ^ b'0', (word >> 8) as u8 ^ b'0');
+    if word & 0x00ff_ff00 == 0x000a_0d00 && a <= 9 {
+        return Some((usize::from(a), at + 3));
     }
+    if word & 0xffff_0000 == 0x0a0d_0000 && a <= 9 && a > 0 && b <= 9 {
+        return Some((usize::from(a) * 10 + usize::from(b), at + 4));
+    }
+    longer(bytes, at)
 }
 
-/// [`short`] for three digits and more.
-#[inline]
-fn longer(tail: &[u8]) -> Option<(usize, usize)> {
-    if !matches!(tail.first(), Some(b'1'..=b'9')) {
-        return None;
-    }
+/// [`short`] for any number of digits.
+#[inline(never)]
+fn longer(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let tail = bytes.get(at..)?;
     let mut value = 0;
     for (i, &byte) in tail.iter().take(10).enumerate() {
         if byte == b'\r' {
-            return (tail.get(i + 1) == Some(&b'\n')).then_some((value, i + 2));
+            return (i > 0 && tail.get(i + 1) == Some(&b'\n')).then_some((value, at + i + 2));
         }
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+        let digit = byte ^ b'0';
+        // A leading zero is for the careful way, unless it is all there is.
+        if digit > 9 || (i > 0 && value == 0) {
             return None;
         }
         value = value * 10 + usize::from(digit);
@@ -98,6 +102,9 @@ mod tests {
         {
             assert_eq!(short(text.as_bytes(), 0), None, "{text:?}");
         }
+        assert_eq!(short(b"1\r\n", 0), Some((1, 3)));
+        assert_eq!(short(b"0\r\n", 0), Some((0, 3)));
         assert_eq!(short(b"1\r\n", 4), None);
+        assert_eq!(short(b"1\r\n", usize::MAX), None);
     }
 }

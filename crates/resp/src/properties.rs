@@ -24,7 +24,7 @@ fn requests(pieces: &[&[u8]], limits: &Limits) -> (Vec<Asked>, usize, Option<Mal
         loop {
             let held = &bytes[taken..here];
             match scan.next(held, limits) {
-                Ok(request::Step::Whole { request, consumed }) => {
+                Ok(request::Step::Whole { request, consumed, .. }) => {
                     assert!(consumed > 0 && consumed <= held.len() && !request.is_empty());
                     all.push(Some((0..request.len()).map(|i| request.get(i).unwrap().to_vec()).collect()));
                     taken += consumed;

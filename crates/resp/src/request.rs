@@ -1,5 +1,6 @@
 //! One request: where it ends, and where its arguments lie.
 
+mod head;
 mod inline;
 mod scan;
 

@@ -14,7 +14,34 @@ pub fn crc16(bytes: &[u8]) -> u16 {
     tail.iter().fold(crc, |crc, byte| (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ byte)])
 }
 
+/// The CRC of `bytes`; nothing, if `byte` is among them.
+#[inline]
+pub(crate) fn unless(bytes: &[u8], byte: u8) -> Option<u16> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let pattern = EACH * u64::from(byte);
+    let (blocks, tail) = bytes.as_chunks::<8>();
+    let (mut crc, mut seen) = (0, 0);
+    for block in blocks {
+        // Bit 7 of a byte of `zero` is set where a byte of `other` is zero (and, only above such a one, where it is one).
+        let other = u64::from_le_bytes(*block) ^ pattern;
+        seen |= other.wrapping_sub(EACH) & !other & (EACH << 7);
+        crc = eight(crc, block);
+    }
+    let (half, tail) = tail.as_chunks::<4>();
+    for half in half {
+        let other = u32::from_le_bytes(*half) ^ pattern as u32;
+        seen |= u64::from(other.wrapping_sub(EACH as u32) & !other & (EACH << 7) as u32);
+        crc = four(crc, half);
+    }
+    for other in tail {
+        seen |= u64::from(*other == byte);
+        crc = (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ other)];
+    }
+    (seen == 0).then_some(crc)
+}
+
 /// One step over eight bytes: a byte's table depends on how many bytes follow it.
+#[inline]
 fn eight(crc: u16, block: &[u8; 8]) -> u16 {
     let [high, low] = crc.to_be_bytes();
     let [a, b, c, d, e, f, g, h] = *block;
@@ -29,6 +56,7 @@ fn eight(crc: u16, block: &[u8; 8]) -> u16 {
 }
 
 /// The same over four.
+#[inline]
 fn four(crc: u16, half: &[u8; 4]) -> u16 {
     let [high, low] = crc.to_be_bytes();
     let [a, b, c, d] = *half;
@@ -69,7 +97,7 @@ const fn tables() -> [[u16; 256]; 8] {
 
 #[cfg(test)]
 mod tests {
-    use super::crc16;
+    use super::{crc16, unless};
     use proptest::prelude::*;
 
     /// The definition, bit by bit.
@@ -94,6 +122,14 @@ mod tests {
         #[test]
         fn agrees_with_the_definition(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(crc16(&bytes), bitwise(&bytes));
+            prop_assert_eq!(unless(&bytes, b'{'), (!bytes.contains(&b'{')).then(|| bitwise(&bytes)));
+        }
+
+        #[test]
+        fn one_byte_is_seen_wherever_it_is(mut bytes in proptest::collection::vec(any::<u8>(), 1..40), at: usize) {
+            let at = at % bytes.len();
+            bytes[at] = b'{';
+            prop_assert_eq!(unless(&bytes, b'{'), None);
         }
     }
 }

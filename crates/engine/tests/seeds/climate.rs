@@ -36,6 +36,8 @@ pub struct Run {
 
 pub struct Outcome {
     pub trace: u64,
+    /// Every statistic.
+    pub counted: String,
     pub replies: usize,
     pub failures: usize,
 }
@@ -96,6 +98,12 @@ impl Run {
         run.add_clients(1 + dice.index(4), &mut dice);
         run.add_trouble(&mut dice, shards, replicas, timeout);
         run
+    }
+
+    /// Leads everything through all stations.
+    pub fn without_plain_road(mut self) -> Self {
+        self.world.engine.avoid_plain_road();
+        self
     }
 
     fn add_clients(&mut self, count: usize, dice: &mut Dice) {
@@ -242,6 +250,7 @@ impl Run {
         self.check_writes();
         Outcome {
             trace: self.world.trace.sum(),
+            counted: format!("{:?} {:?}", self.world.stats, self.world.filter_stats),
             replies: self.ledgers.iter().map(|ledger| ledger.borrow().replies).sum(),
             failures: self.ledgers.iter().map(|ledger| ledger.borrow().failures).sum(),
         }

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Seeds of each climate, unless the environment says otherwise.
 const SEEDS: u64 = 500;
-/// Of so many seeds one is run twice.
+/// Of so many seeds one is run twice: the second time without the plain road, which must not make any difference.
 const TWICE: u64 = 8;
 
 fn number(name: &str) -> Option<u64> {
@@ -42,7 +42,9 @@ fn explore(climate: Climate, name: &str) {
         let run = attempt(seed, name, || {
             let run = Run::of(climate, seed).play();
             if seed % TWICE == 0 {
-                assert_eq!(Run::of(climate, seed).play().trace, run.trace, "the same seed, another run");
+                let again = Run::of(climate, seed).without_plain_road().play();
+                assert_eq!(again.trace, run.trace, "the same seed, another run");
+                assert_eq!(again.counted, run.counted, "the same run, counted differently");
             }
             run
         });

@@ -71,7 +71,7 @@ impl World {
         let mut at = 0;
         while at < input.len() {
             match scan.next(&input[at..], &resp::Limits::default()).unwrap() {
-                Step::Whole { request, consumed } => {
+                Step::Whole { request, consumed, .. } => {
                     let words: Vec<Vec<u8>> = (0..request.len()).map(|i| request.get(i).unwrap().to_vec()).collect();
                     at += consumed;
                     self.serve(index, &words);

@@ -73,7 +73,7 @@ proptest! {
         let mut bytes = Vec::new();
         write::command(&mut bytes, &words);
         let mut scan = request::Scan::default();
-        let Ok(request::Step::Whole { request, consumed }) = scan.next(&bytes, &Limits::DEFAULT) else { panic!() };
+        let Ok(request::Step::Whole { request, consumed, .. }) = scan.next(&bytes, &Limits::DEFAULT) else { panic!() };
         prop_assert_eq!((consumed, request.bytes), (bytes.len(), &bytes[..]));
         prop_assert_eq!((0..request.len()).map(|i| request.get(i).unwrap()).collect::<Vec<_>>(), words);
     }
@@ -84,7 +84,7 @@ proptest! {
         Form::Quoted(words.clone(), true).encode(&mut inline);
         Form::Array(words).encode(&mut array);
         let mut scan = request::Scan::default();
-        let Ok(request::Step::Whole { request, consumed }) = scan.next(&inline, &Limits::DEFAULT) else { panic!() };
+        let Ok(request::Step::Whole { request, consumed, .. }) = scan.next(&inline, &Limits::DEFAULT) else { panic!() };
         prop_assert_eq!((consumed, request.bytes), (inline.len(), &array[..]));
     }
 }

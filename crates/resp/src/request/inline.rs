@@ -35,6 +35,11 @@ impl Inline {
         Ok(&self.encoded)
     }
 
+    /// The array that the last line became.
+    pub(super) fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
     /// Gives back large buffers.
     pub(super) fn reset(&mut self) {
         self.words.clear();

@@ -1,6 +1,6 @@
 use memchr::memchr;
 
-use super::{Arg, Request, inline::Inline};
+use super::{Arg, Request, head::Head, inline::Inline};
 use crate::{
     Limits, Malformed,
     line::{self, Line},
@@ -14,6 +14,9 @@ pub enum Step<'a> {
     Whole {
         /// The request, which borrows from the bytes and from the scan.
         request: Request<'a>,
+        /// Whether it has the name, byte for byte, and the number of arguments of the request before. (If not, it may
+        /// have them all the same.)
+        repeats: bool,
         /// How many of the bytes it was; for an inline request not the same as `request.bytes.len()`.
         consumed: usize,
     },
@@ -44,6 +47,10 @@ pub struct Scan {
     left: usize,
     /// An inline request as an array.
     inline: Inline,
+    /// How the last array began.
+    head: Head,
+    /// Whether the request that is being read begins like the one before.
+    repeats: bool,
 }
 
 /// What is kept of the argument list between requests; a longer one is given back, or each client that ever sent a
@@ -65,9 +72,16 @@ impl Scan {
         }
     }
 
+    /// The request that the last [`Step::Whole`] was, once more; `bytes` are those that it consumed.
+    pub fn again<'a>(&'a self, bytes: &'a [u8]) -> Request<'a> {
+        let bytes = if bytes.first() == Some(&b'*') { bytes } else { self.inline.encoded() };
+        Request { bytes, args: &self.args }
+    }
+
     /// Forgets a partial request, and gives back what a giant one has taken.
     pub fn reset(&mut self) {
         self.forget();
+        self.head.forget();
         self.args.clear();
         self.args.shrink_to(KEEP);
         self.inline.reset();
@@ -88,10 +102,17 @@ impl Scan {
     #[inline]
     fn array<'a>(&'a mut self, bytes: &'a [u8], limits: &Limits) -> Result<Step<'a>, Malformed> {
         if self.at == 0 {
-            match self.header(bytes, limits) {
-                Ok(None) => {}
-                Ok(Some(step)) => return Ok(step),
-                Err(malformed) => return self.refuse(malformed),
+            self.repeats = self.head.fits(bytes, limits);
+            if self.repeats {
+                // The name is where it was, and remains the first argument.
+                (self.at, self.left) = self.head.behind();
+                self.args.truncate(1);
+            } else {
+                match self.header(bytes, limits) {
+                    Ok(None) => {}
+                    Ok(Some(step)) => return Ok(step),
+                    Err(malformed) => return self.refuse(malformed),
+                }
             }
         }
         match self.arguments(bytes, limits) {
@@ -99,7 +120,10 @@ impl Scan {
                 let consumed = self.at;
                 self.forget();
                 let request = Request { bytes: bytes.get(..consumed).unwrap_or(bytes), args: &self.args };
-                Ok(Step::Whole { request, consumed })
+                if !self.repeats {
+                    self.head = Head::of(&request);
+                }
+                Ok(Step::Whole { request, repeats: self.repeats, consumed })
             }
             Ok(Some(needed)) => Ok(Step::Partial { needed }),
             Err(malformed) => self.refuse(malformed),
@@ -132,6 +156,7 @@ impl Scan {
             return Ok(Some(Step::Skip { consumed: next }));
         }
         (self.at, self.left) = (next, count);
+        self.head.forget();
         self.args.clear();
         if self.args.capacity() > KEEP {
             self.args.shrink_to(KEEP);
@@ -143,41 +168,46 @@ impl Scan {
     #[inline]
     fn arguments(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Malformed> {
         let most = limits.request.min(u32::MAX as usize);
-        while self.left > 0 {
-            let Some((len, start)) = self.length(bytes, limits)? else { return Ok(Some(bytes.len() + 1)) };
+        let (mut at, mut left) = (self.at, self.left);
+        let outcome = loop {
+            if left == 0 {
+                break Ok(None);
+            }
+            let (len, start) = match bytes.get(at) {
+                Some(b'$') => match number::short(bytes, at + 1) {
+                    Some(found) => found,
+                    None => {
+                        self.at = at;
+                        match self.careful_length(bytes, limits) {
+                            Ok(Some(found)) => found,
+                            Ok(None) => break Ok(Some(bytes.len() + 1)),
+                            Err(malformed) => break Err(malformed),
+                        }
+                    }
+                },
+                Some(&other) => break Err(Malformed::ExpectedBulk(other)),
+                None => break Ok(Some(bytes.len() + 1)),
+            };
             if len > limits.bulk {
-                return Err(Malformed::BulkLength);
+                break Err(Malformed::BulkLength);
             }
             // `start` is within the bytes and `len` below 2^63: neither sum overflows.
             let (end, next) = (start + len, start + len + 2);
             if next > most {
-                return Err(Malformed::TooBig);
+                break Err(Malformed::TooBig);
             }
             match bytes.get(end..next) {
                 Some(b"\r\n") => {}
-                Some(_) => return Err(Malformed::BulkEnd),
-                None => return Ok(Some(next)),
+                Some(_) => break Err(Malformed::BulkEnd),
+                None => break Ok(Some(next)),
             }
             // Both fit: neither is above `most`.
             self.args.push(Arg { start: start as u32, len: len as u32 });
-            self.at = next;
-            self.left -= 1;
-        }
-        Ok(None)
-    }
-
-    /// `$n` at `self.at`: the argument's length and where it starts. Nothing, if the line is not whole.
-    #[inline(always)]
-    fn length(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, Malformed> {
-        match bytes.get(self.at) {
-            Some(b'$') => {}
-            Some(&other) => return Err(Malformed::ExpectedBulk(other)),
-            None => return Ok(None),
-        }
-        match number::short(bytes, self.at + 1) {
-            Some(found) => Ok(Some(found)),
-            None => self.careful_length(bytes, limits),
-        }
+            at = next;
+            left -= 1;
+        };
+        (self.at, self.left) = (at, left);
+        outcome
     }
 
     /// [`Self::length`] for what is not a short number.
@@ -226,11 +256,17 @@ impl Scan {
             return Ok(Step::Partial { needed: bytes.len() + 1 });
         };
         self.forget();
+        self.head.forget();
+        self.repeats = false;
         let line = bytes.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.inline.encode(line, &mut self.args, limits) {
             Ok([]) => Ok(Step::Skip { consumed: end + 1 }),
-            Ok(encoded) => Ok(Step::Whole { request: Request { bytes: encoded, args: &self.args }, consumed: end + 1 }),
+            Ok(encoded) => Ok(Step::Whole {
+                request: Request { bytes: encoded, args: &self.args },
+                repeats: false,
+                consumed: end + 1,
+            }),
             Err(malformed) => {
                 self.args.clear();
                 Err(malformed)

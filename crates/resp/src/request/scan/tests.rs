@@ -17,7 +17,7 @@ fn read(pieces: &[&[u8]], limits: &Limits) -> (Vec<Seen>, usize, bool) {
         loop {
             let fresh = scan.is_fresh();
             match scan.next(&held, limits) {
-                Ok(Step::Whole { request, consumed }) => {
+                Ok(Step::Whole { request, consumed, .. }) => {
                     all.push(Seen::Whole((0..request.len()).map(|i| request.get(i).unwrap().to_vec()).collect()));
                     assert!(!request.is_empty());
                     assert_encoded(&request);
@@ -82,7 +82,7 @@ fn refused(bytes: &[u8]) -> String {
 fn an_array_is_taken_as_it_came() {
     let bytes = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n";
     let mut scan = Scan::default();
-    let Ok(Step::Whole { request, consumed }) = scan.next(bytes, &Limits::DEFAULT) else { panic!() };
+    let Ok(Step::Whole { request, consumed, .. }) = scan.next(bytes, &Limits::DEFAULT) else { panic!() };
     assert_eq!(consumed, 20);
     assert_eq!(request.bytes, &bytes[..20]);
     assert_eq!(request.args, [Arg { start: 8, len: 3 }, Arg { start: 17, len: 1 }]);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Rebuilds envoy.binpb.gz, the descriptors of every message that a proxy's bootstrap can hold, and mesh.binpb.gz, those
-# of Envoy's whole v3 API and of the messages under istio/, which a control plane is asked to patch; from crates.io alone.
+# of Envoy's whole v3 API and of the messages under beside/, which a control plane is asked to patch; from crates.io alone.
 #
 # The .proto files come out of the package `envoy-types` (Envoy's data-plane-api and all that it imports), the compiler
 # out of `protoc-bin-vendored-linux-x86_64`; cargo downloads both and checks them against the registry's checksums.
@@ -59,9 +59,9 @@ compile() {
   "$scratch/protoc" \
     -I "$protos/data-plane-api" -I "$protos/xds" -I "$protos/protoc-gen-validate" -I "$protos/googleapis" \
     -I "$protos/opentelemetry-proto" -I "$protos/client_model" -I "$protos/cel-spec/proto" -I "$compiler/include" \
-    -I "$here/istio" --include_imports --descriptor_set_out="$scratch/$1.binpb" $2
+    -I "$here/beside" --include_imports --descriptor_set_out="$scratch/$1.binpb" $2
   gzip --best --no-name < "$scratch/$1.binpb" > "$here/$1.binpb.gz"
   ls -l "$here/$1.binpb.gz"
 }
 compile envoy "$roots"
-compile mesh "$(cd "$protos/data-plane-api" && find envoy -name '*.proto' | sort) $(cd "$here/istio" && ls ./*.proto | sed 's/^..//')"
+compile mesh "$(cd "$protos/data-plane-api" && find envoy -name '*.proto' | sort) $(cd "$here/beside" && ls ./*.proto | sed 's/^..//')"

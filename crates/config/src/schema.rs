@@ -143,6 +143,8 @@ mod tests {
             "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
             "istio.networking.v1alpha3.EnvoyFilter",
             "stats.PluginConfig",
+            "udpa.type.v1.TypedStruct",
+            "xds.type.v3.TypedStruct",
         ] {
             assert!(mesh.message(name).is_some(), "{name}");
         }

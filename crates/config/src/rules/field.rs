@@ -19,6 +19,10 @@ pub(super) fn broken(rule: &FieldRules, message: &DynamicMessage) -> Vec<Broken>
     let field = &rule.field;
     let set = message.has_field(field);
     if !set && field.supports_presence() {
+        // Of a oneof only the member that is set has to keep its rules.
+        if field.containing_oneof().is_some() {
+            return Vec::new();
+        }
         let required = rule.rules.fields().any(|(_, rules)| rules.as_message().is_some_and(is_required));
         return required.then(|| whole("is required".to_owned())).into_iter().collect();
     }

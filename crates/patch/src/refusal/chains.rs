@@ -1,6 +1,6 @@
 //! What is wrong with a listener's filter chains.
 
-use crate::field::{inner, messages, name};
+use crate::field::{inner, messages, name, text};
 use config::Schema;
 use config::schema::type_in;
 use prost_reflect::DynamicMessage;
@@ -19,6 +19,16 @@ const TERMINAL: [&str; 9] = [
 ];
 
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+
+const DOWNSTREAM_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+
+/// Where a certificate may come from.
+const CERTIFICATES: [&str; 4] = [
+    "tls_certificates",
+    "tls_certificate_sds_secret_configs",
+    "tls_certificate_provider_instance",
+    "custom_tls_certificate_selector",
+];
 
 /// Why a proxy would refuse the listener's chains.
 pub(super) fn reasons(schema: &Schema, listener: &DynamicMessage) -> Vec<String> {
@@ -55,10 +65,10 @@ fn same_match(chains: &[DynamicMessage]) -> Vec<String> {
 
 fn of_chain(schema: &Schema, chain: &DynamicMessage, place: &str) -> Vec<String> {
     let filters = messages(chain, "filters");
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = without_certificate(schema, chain, place).into_iter().collect();
     for (index, filter) in filters.iter().enumerate() {
         let here = format!("{place}.filters[{index}]");
-        let Some(of) = inner(filter, "typed_config").map(|config| type_in(&config)) else {
+        let Some(of) = inner(filter, "typed_config").map(|config| type_of(schema, &config)) else {
             if !filter.has_field_by_name("config_discovery") {
                 reasons.push(format!("{here}: {} has no typed_config, so its type is unknown", name(filter)));
             }
@@ -80,6 +90,23 @@ fn of_chain(schema: &Schema, chain: &DynamicMessage, place: &str) -> Vec<String>
         }
     }
     reasons
+}
+
+/// The type of a configuration, also of one that is spelt as a `TypedStruct`.
+fn type_of(schema: &Schema, config: &DynamicMessage) -> String {
+    let outer = type_in(config);
+    let url = schema.unpack(config).filter(|_| outer.ends_with(".TypedStruct")).map(|inner| text(&inner, "type_url"));
+    url.map_or(outer, |url| url.rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+/// A server that speaks TLS needs a certificate.
+fn without_certificate(schema: &Schema, chain: &DynamicMessage, place: &str) -> Option<String> {
+    let config = inner(&inner(chain, "transport_socket")?, "typed_config")?;
+    let context = schema.unpack(&config).filter(|_| type_in(&config) == DOWNSTREAM_TLS)?;
+    let tls = inner(&context, "common_tls_context");
+    let has = |field: &str| tls.as_ref().is_some_and(|tls| tls.has_field_by_name(field));
+    let has_any = CERTIFICATES.iter().any(|field| has(field));
+    (!has_any).then(|| format!("{place}.transport_socket: a DownstreamTlsContext without a certificate"))
 }
 
 /// The HTTP filters of a connection manager end in one that answers.

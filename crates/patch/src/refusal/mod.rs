@@ -56,9 +56,9 @@ fn of(schema: &Schema, kind: Kind, base: &[DynamicMessage], changes: &Changes, a
             continue;
         };
         let Some(after) = changed else { continue };
-        let known = own::reasons(schema, kind, before);
+        let known: Vec<String> = own::reasons(schema, kind, before).iter().map(|reason| anywhere(reason)).collect();
         let mut reasons = own::reasons(schema, kind, after);
-        reasons.retain(|reason| !known.contains(reason));
+        reasons.retain(|reason| !known.contains(&anywhere(reason)));
         if identity(before) != identity(after) {
             reasons.extend(others.clash(kind, after));
         }
@@ -72,6 +72,16 @@ fn of(schema: &Schema, kind: Kind, base: &[DynamicMessage], changes: &Changes, a
         tell(Target::Added(kind, *order), message, reasons);
     }
     faults
+}
+
+/// A reason without the numbers of list elements, which a patch may have moved.
+fn anywhere(reason: &str) -> String {
+    let (mut plain, mut in_index) = (String::new(), false);
+    for c in reason.chars() {
+        in_index = c == '[' || in_index && c.is_ascii_digit();
+        plain.extend((!in_index).then_some(c));
+    }
+    plain
 }
 
 fn identity(message: &DynamicMessage) -> (String, Option<(String, u32)>) {

@@ -2,5 +2,6 @@
 
 #![cfg(test)]
 
+mod live;
 mod recorded;
 mod set_up;

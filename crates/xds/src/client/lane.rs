@@ -62,10 +62,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Forgets what is no longer wanted.
+    /// Forgets what is no longer wanted. Not before the control plane knows: a name that is wanted again before that is
+    /// not sent again.
     pub(super) fn prune(&mut self) {
-        let want = &self.want;
-        self.held.retain(|name, _| want.as_ref().is_some_and(|want| want.contains(name)));
+        let asks = |want: &Option<Want>, name: &str| want.as_ref().is_some_and(|want| want.contains(name));
+        let (want, told) = (&self.want, &self.told);
+        self.held.retain(|name, _| asks(want, name) || asks(told, name));
     }
 
     /// A new stream begins: nothing has been said on it.

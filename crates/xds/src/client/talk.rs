@@ -92,13 +92,14 @@ impl Talk {
 
     /// What the proxy needs of a kind from now on. What is no longer wanted is forgotten.
     pub fn want(&mut self, kind: Kind, want: Want) -> Option<Request> {
-        let lane = &mut self.lanes[kind];
-        lane.want = Some(want);
-        lane.prune();
-        self.speak(kind)
+        self.lanes[kind].want = Some(want);
+        let request = self.speak(kind);
+        self.lanes[kind].prune();
+        request
     }
 
-    /// A stream is open: what to say first.
+    /// A stream is open: what to say first. What came on the stream before must have been judged: the control plane is
+    /// told here what is in use.
     pub fn connected(&mut self) -> Vec<Request> {
         (self.connected, self.introduced) = (true, false);
         self.stream += 1;
@@ -120,7 +121,8 @@ impl Talk {
 
     /// What is held of a kind, by name.
     pub fn held(&self, kind: Kind) -> impl Iterator<Item = &Arc<Resource>> {
-        self.lanes[kind].held.values()
+        let lane = &self.lanes[kind];
+        lane.held.values().filter(|held| lane.want.as_ref().is_some_and(|want| want.contains(&held.name)))
     }
 
     /// The version of the last response that was accepted whole.
@@ -225,6 +227,7 @@ impl Talk {
         let node = self.introduction();
         let lane = &mut self.lanes[kind];
         lane.told.clone_from(&lane.want);
+        lane.prune();
         Request::Sotw(DiscoveryRequest {
             version_info: lane.version.clone(),
             node,

@@ -51,7 +51,7 @@ pub enum Heard {
     Acked(Kind),
     /// It refuses a response: see [`Stream::nack`].
     Refused(Kind),
-    /// It speaks of a response that has been overtaken; names in it were still heard, if the protocol is incremental.
+    /// It speaks of a response that has been overtaken; names in it were heard.
     Stale(Kind),
     /// It asks for a type that is not served.
     UnknownType,
@@ -96,30 +96,24 @@ impl Stream {
     /// A state-of-the-world request.
     pub fn hear(&mut self, request: &DiscoveryRequest, now: Moment) -> Heard {
         let Some(kind) = Kind::of(&request.type_url) else { return Heard::UnknownType };
-        let target = self.target.set(kind).clone();
+        let target = self.target.set(kind);
         let lane = &mut self.lanes[kind];
-        let names = &request.resource_names;
-        let interest = Interest::listed(kind, names, lane.interest.as_ref(), &target);
-        let Some(before) = lane.interest.clone().filter(|_| !request.response_nonce.is_empty()) else {
-            let has_it = interest.wildcard && request.version_info == version_of(&target);
-            lane.interest = Some(interest);
-            if has_it && lane.known.is_empty() {
-                lane.resume(target, self.target.version(), now);
-            } else {
-                lane.due.all = true;
-            }
+        let interest = Interest::listed(kind, &request.resource_names, lane.interest.as_ref(), target);
+        let before = lane.interest.replace(interest.clone());
+        let Some(before) = before.filter(|_| !request.response_nonce.is_empty()) else {
+            // Also where the proxy says that it has this very version: it may have accepted a part of another one since.
+            lane.due.all = true;
             return Heard::Asked(kind);
         };
         let answer = lane.answer(kind, &request.response_nonce, request.error_detail.as_ref(), true, now.wall);
-        if answer == Answer::Stale {
-            return Heard::Stale(kind);
-        }
+        // Names count even in a request that is overtaken: one that is dropped there and asked for again in the next must
+        // be sent.
         let added = interest.names.without(&before.names);
         lane.due.names.extend(added.iter().cloned());
+        lane.due.names.retain(|name| interest.contains(name));
         // Envoy repeats its last request where it wants the same names once more, for a cluster that it warms anew.
         lane.due.all |= answer == Answer::Repeated && added.is_empty() && request.error_detail.is_none();
         lane.due.all |= interest.wildcard && !before.wildcard;
-        lane.interest = Some(interest);
         heard(kind, &answer, !added.is_empty())
     }
 

@@ -2,8 +2,9 @@
 //!
 //! The road, one module a station: [`object`] is what a user wrote, and [`files`] the folder that it stands in;
 //! [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
-//! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar; [`snapshot`] is what one
-//! proxy gets, sharing with the others what is equal. [`mod@print`] shows it.
+//! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar, and `patched` applies the
+//! EnvoyFilters to them; [`snapshot`] is what one proxy gets, and [`generator`] makes it, sharing with other proxies
+//! what is equal. [`mod@print`] shows it.
 //!
 //! The measure is istiod: `tests/worlds.rs` compares with recordings of it, and what differs on purpose is a table
 //! there and in `docs/generation.md`.
@@ -19,7 +20,9 @@ pub mod node;
 
 // What a proxy gets.
 mod generate;
+mod patched;
 pub mod snapshot;
+pub mod generator;
 pub mod print;
 
 pub use config::{Problem, Schema};

@@ -1,22 +1,23 @@
 //! A snapshot as JSON: what a proxy would get, without serving it.
 
-use crate::snapshot::{Resources, Snapshot};
-use config::{Mismatch, Schema};
+use crate::snapshot::{Resource, Snapshot};
+use config::Schema;
+use config::dynamic::to_json;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// `node` and what it gets: `listeners`, `clusters`, `routes`, `endpoints` in protobuf's JSON form with Envoy's names.
-///
-/// # Errors
-/// A resource that holds an `Any` which Envoy's API does not know.
-pub fn json(schema: &Schema, node: &Value, snapshot: &Snapshot) -> Result<Value, Mismatch> {
-    let all = |resources: &Resources| {
-        resources.iter().map(|resource| schema.message_to_json(&resource.message)).collect::<Result<Vec<_>, _>>()
+#[must_use]
+pub fn json(schema: &Schema, node: &Value, snapshot: &Snapshot) -> Value {
+    let all = |resources: &[Arc<Resource>]| -> Value {
+        resources.iter().map(|resource| to_json(schema, &resource.message)).collect()
     };
-    Ok(json!({
+    json!({
         "node": node,
-        "listeners": all(&snapshot.listeners)?,
-        "clusters": all(&snapshot.clusters)?,
-        "routes": all(&snapshot.routes)?,
-        "endpoints": all(&snapshot.endpoints)?,
-    }))
+        "listeners": all(&snapshot.listeners),
+        "clusters": all(&snapshot.clusters),
+        // HTTP passes at L4.
+        "routes": [],
+        "endpoints": all(&snapshot.endpoints),
+    })
 }

@@ -2,8 +2,8 @@
 #![cfg(test)]
 
 use control::files::Files;
+use control::generator::Generator;
 use control::node::Node;
-use control::snapshot::Generator;
 use control::{Schema, print};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -51,7 +51,7 @@ fn generated(world: &str, node: &Value, mesh: Option<&str>) -> Value {
     let schema = Arc::new(Schema::load_mesh().unwrap());
     let node_read = Node::from_json(node).unwrap();
     let snapshot = Generator::new(Arc::clone(&schema)).snapshot(&read.state, &node_read).unwrap();
-    print::json(&schema, node, &snapshot).unwrap()
+    print::json(&schema, node, &snapshot)
 }
 
 /// Turns istiod's output into what is expected here, and notes which difference it met.

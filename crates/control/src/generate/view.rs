@@ -1,8 +1,7 @@
 //! What a proxy's resources depend on besides services and rules. Proxies that agree in it share resources.
 
 use crate::node::Node;
-use crate::object::Labels;
-use crate::registry::State;
+use crate::registry::{Scope, State};
 use crate::written::mesh::{Mesh, OutboundMode};
 use std::sync::Arc;
 
@@ -24,8 +23,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(state: &State, node: &Node, labels: &Labels) -> Self {
-        let scope = state.scope_for(&node.namespace, labels);
+    pub(crate) fn new(state: &State, node: &Node, scope: Option<&Scope>) -> Self {
         Self {
             mesh: Arc::clone(&state.mesh),
             v4: node.speaks_v4(),

@@ -31,7 +31,7 @@ pub struct State {
     pods: HashMap<IpAddr, Arc<Object>>,
     /// The addresses of headless services' endpoints.
     headless: HashSet<String>,
-    /// The labels that any selector asks for.
+    /// The labels that DestinationRules ask of proxies.
     asked: BTreeSet<String>,
 }
 
@@ -53,8 +53,10 @@ impl State {
         let plain = || objects.iter().map(|object| object.as_ref());
         let sources = Sources::new(plain());
         let services = keep(services(plain(), &mesh, &sources), former.map(|state| &*state.services));
+        let rules = keep(rules(plain(), &mesh), former.map(|state| &*state.rules));
         let mut state = Self {
-            rules: keep(rules(plain(), &mesh), former.map(|state| &*state.rules)),
+            asked: rules.iter().flat_map(|rule| rule.selector.keys().cloned()).collect(),
+            rules,
             headless: headless(&services),
             notes: notes(plain(), &services),
             services,
@@ -62,13 +64,11 @@ impl State {
             scopes: Vec::new(),
             authentications: Vec::new(),
             pods: HashMap::new(),
-            asked: BTreeSet::new(),
             mesh,
         };
         for object in &objects {
             state.take(object, &sources);
         }
-        state.asked = state.labels_asked_for();
         state
     }
 
@@ -168,18 +168,25 @@ impl State {
         self.headless.contains(ip)
     }
 
-    /// The part of `labels` that any selector asks for: proxies that agree in it get the same.
-    pub(crate) fn labels_that_matter(&self, labels: &Labels) -> Labels {
-        let matter = labels.iter().filter(|(key, _)| self.asked.contains(*key));
-        matter.map(|(key, value)| (key.clone(), value.clone())).collect()
+    /// The part of `labels` that DestinationRules ask for: proxies that agree in it heed the same rules.
+    pub(crate) fn labels_for_rules(&self, labels: &Labels) -> Labels {
+        let asked = labels.iter().filter(|(key, _)| self.asked.contains(*key));
+        asked.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    fn labels_asked_for(&self) -> BTreeSet<String> {
-        let services = self.services.iter().filter_map(|service| service.selector.as_ref());
-        let scopes = self.scopes.iter().filter_map(|scope| scope.selector.as_ref());
-        let modes = self.authentications.iter().filter_map(|one| one.selector.as_ref());
-        let rules = self.rules.iter().map(|rule| &rule.selector);
-        services.chain(scopes).chain(modes).chain(rules).flat_map(|labels| labels.keys().cloned()).collect()
+    /// The services that are exported to `namespace`, each host once: its own before others.
+    pub(crate) fn seen_by(&self, namespace: &str) -> Vec<&Arc<Service>> {
+        let exported = || self.services.iter().filter(|service| service.export.reaches(namespace));
+        let mut chosen: HashMap<&str, &Arc<Service>> = HashMap::new();
+        for service in exported() {
+            let best = chosen.entry(&service.host).or_insert(service);
+            if best.namespace != namespace && service.namespace == namespace {
+                *best = service;
+            }
+        }
+        let is_chosen =
+            |service: &&Arc<Service>| chosen.get(service.host.as_str()).is_some_and(|best| Arc::ptr_eq(best, service));
+        exported().filter(is_chosen).collect()
     }
 }
 

@@ -1,0 +1,312 @@
+//! From the registry's state and a proxy's identity to what it gets, sharing what is equal.
+//!
+//! Three levels keep 10,000 proxies and 1,000 services cheap:
+//!
+//! - **A service's resources** are made once for each rule, scope and [view](View), and kept while the registry's `Arc` of
+//!   the service lives on: a change of one service makes its resources anew and no others.
+//! - **A group** is all proxies that get the same for going out: the same namespace, Sidecar and view, and the same
+//!   EnvoyFilters. Those are applied to the whole of it once.
+//! - **A class** is all proxies of a group that serve the same ports in the same way and have, if a headless service has
+//!   an endpoint there, the same address. It has one [`Snapshot`].
+
+use crate::generate::{self, View};
+use crate::node::Node;
+use crate::object::Labels;
+use crate::patched::{Filters, Side, Trait};
+use crate::registry::service::Service;
+use crate::registry::{Modes, Rule, Scope, Served, State};
+use crate::snapshot::{Resource, Resources, Snapshot, set};
+use config::{Mismatch, Problem, Schema};
+use patch::{ProxyInfo, Report};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use xds::{Kind, ResourceSet};
+
+/// Makes snapshots, and remembers what can be used again.
+pub struct Generator {
+    schema: Arc<Schema>,
+    /// The state that everything below belongs to.
+    state: Option<Arc<State>>,
+    filters: Filters,
+    views: Vec<Arc<View>>,
+    made: HashMap<MadeKey, Arc<Made>>,
+    groups: HashMap<GroupKey, Arc<Group>>,
+    classes: HashMap<Class, Arc<Snapshot>>,
+}
+
+/// Pointers, which [`Made`] keeps alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct MadeKey {
+    service: usize,
+    rule: usize,
+    scope: usize,
+    view: usize,
+}
+
+/// The resources of one service.
+struct Made {
+    service: Arc<Service>,
+    _rule: Option<Arc<Rule>>,
+    _scope: Option<Arc<Scope>>,
+    clusters: Resources,
+    endpoints: Resources,
+    listeners: Vec<MadeListener>,
+}
+
+struct MadeListener {
+    of_endpoint: Option<String>,
+    resource: Arc<Resource>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct GroupKey {
+    namespace: String,
+    scope: usize,
+    /// The labels that DestinationRules ask for.
+    labels: Labels,
+    view: usize,
+    /// The view that knows the machine, if some service asks for it.
+    near: usize,
+    /// What EnvoyFilters ask for.
+    filtered_by: Trait,
+}
+
+/// What a group of proxies gets for going out.
+struct Group {
+    clusters: Resources,
+    endpoints: Arc<Resources>,
+    endpoint_set: Arc<ResourceSet>,
+    listeners: Resources,
+    /// The address of a headless service's endpoint, by the listener's name.
+    of_endpoints: HashMap<String, String>,
+    report: Report,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Class {
+    group: usize,
+    /// The own addresses at which a headless service has an endpoint.
+    headless: Vec<String>,
+    /// The own ports that services lead to.
+    served: Vec<(u16, usize, usize)>,
+    modes: Modes,
+}
+
+/// What is asked about a proxy again and again.
+struct Asker<'a> {
+    state: &'a Arc<State>,
+    node: &'a Node,
+    labels: Labels,
+    scope: Option<Arc<Scope>>,
+    view: Arc<View>,
+    near: Arc<View>,
+    info: ProxyInfo,
+}
+
+impl Generator {
+    /// One that makes messages of `schema`, which knows the whole of Envoy's API.
+    #[must_use]
+    pub fn new(schema: Arc<Schema>) -> Self {
+        Self {
+            schema,
+            state: None,
+            filters: Filters::default(),
+            views: Vec::new(),
+            made: HashMap::new(),
+            groups: HashMap::new(),
+            classes: HashMap::new(),
+        }
+    }
+
+    /// What `node` gets under `state`. Two calls under one state return the same `Arc` for nodes of one class.
+    ///
+    /// # Errors
+    /// Only if a resource is made that Envoy's API does not know: a fault of this crate.
+    pub fn snapshot(&mut self, state: &Arc<State>, node: &Node) -> Result<Arc<Snapshot>, Mismatch> {
+        self.turn_to(state);
+        let asker = self.asker(state, node);
+        let group = self.group(&asker)?;
+        let served = state.served_by(node);
+        let own: BTreeSet<String> = node.ips.iter().map(ToString::to_string).collect();
+        let class = Class {
+            group: address(&group),
+            headless: own.iter().filter(|ip| state.is_headless(ip)).cloned().collect(),
+            served: served.iter().map(|one| (one.number, one.port, address(&one.service))).collect(),
+            modes: state.modes(&node.namespace, &asker.labels),
+        };
+        if let Some(known) = self.classes.get(&class) {
+            return Ok(Arc::clone(known));
+        }
+        let snapshot = Arc::new(self.of_class(&asker, &group, &served, &class)?);
+        self.classes.insert(class, Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// EnvoyFilters of `state` that are refused, and odd things about the others, by file and line: first the refused.
+    pub fn problems(&mut self, state: &Arc<State>) -> (Vec<Problem>, Vec<Problem>) {
+        self.turn_to(state);
+        self.filters.problems()
+    }
+
+    /// Forgets what belongs to another state.
+    fn turn_to(&mut self, state: &Arc<State>) {
+        if self.state.as_ref().is_some_and(|known| Arc::ptr_eq(known, state)) {
+            return;
+        }
+        let alive: HashSet<usize> = state.services.iter().map(address).collect();
+        if self.state.as_ref().is_some_and(|former| state.shapes_services_like(former)) {
+            self.made.retain(|_, made| alive.contains(&address(&made.service)));
+        } else {
+            self.made.clear();
+            self.views.clear();
+        }
+        self.filters = Filters::new(&self.schema, state, std::mem::take(&mut self.filters));
+        self.groups.clear();
+        self.classes.clear();
+        self.state = Some(Arc::clone(state));
+    }
+
+    fn asker<'a>(&mut self, state: &'a Arc<State>, node: &'a Node) -> Asker<'a> {
+        let labels = state.labels_of(node);
+        let scope = state.scope_for(&node.namespace, &labels).cloned();
+        let view = self.view(View::new(state, node, scope.as_deref()));
+        let near = self.near(state, node, &view);
+        let info = self.filters.info(state, node, &labels);
+        Asker { state, node, labels, scope, view, near, info }
+    }
+
+    /// The `Arc` of an equal view, so that views can be compared by pointer.
+    fn view(&mut self, view: View) -> Arc<View> {
+        if let Some(known) = self.views.iter().find(|known| ***known == view) {
+            return Arc::clone(known);
+        }
+        let view = Arc::new(view);
+        self.views.push(Arc::clone(&view));
+        view
+    }
+
+    /// The same view with the proxy's machine, if there is a service that asks for it.
+    fn near(&mut self, state: &State, node: &Node, view: &Arc<View>) -> Arc<View> {
+        if node.machine.is_empty() || !state.services.iter().any(|service| service.machine_local) {
+            return Arc::clone(view);
+        }
+        self.view(View { machine: node.machine.clone(), ..View::clone(view) })
+    }
+
+    fn group(&mut self, asker: &Asker) -> Result<Arc<Group>, Mismatch> {
+        let key = GroupKey {
+            namespace: asker.node.namespace.clone(),
+            scope: asker.scope.as_ref().map_or(0, address),
+            labels: asker.state.labels_for_rules(&asker.labels),
+            view: address(&asker.view),
+            near: address(&asker.near),
+            filtered_by: self.filters.asked_of(&asker.info),
+        };
+        if let Some(known) = self.groups.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let group = Arc::new(self.new_group(asker)?);
+        self.groups.insert(key, Arc::clone(&group));
+        Ok(group)
+    }
+
+    fn new_group(&mut self, asker: &Asker) -> Result<Group, Mismatch> {
+        let (mut clusters, mut endpoints, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
+        let mut of_endpoints = HashMap::new();
+        let mut names = HashSet::new();
+        for service in asker.state.seen_by(&asker.node.namespace) {
+            let made = self.made(asker, service)?;
+            clusters.extend(made.clusters.iter().cloned());
+            endpoints.extend(made.endpoints.iter().cloned());
+            for listener in &made.listeners {
+                let name = listener.resource.name();
+                // The first service has a contested address.
+                if names.insert(name.to_owned()) {
+                    of_endpoints.extend(listener.of_endpoint.clone().map(|address| (name.to_owned(), address)));
+                    listeners.push(Arc::clone(&listener.resource));
+                }
+            }
+        }
+        listeners.sort_by(|a, b| a.name().cmp(b.name()));
+        let view = &asker.view;
+        clusters.push(self.resource(Kind::Cluster, &generate::black_hole(view))?);
+        clusters.push(self.resource(Kind::Cluster, &generate::passthrough(view))?);
+        listeners.push(self.resource(Kind::Listener, &generate::virtual_outbound(view))?);
+        let (clusters, listeners, report) =
+            self.filters.apply(&self.schema, Side::Outbound, &asker.info, clusters, listeners);
+        let endpoint_set = set(&endpoints);
+        Ok(Group { clusters, endpoints: Arc::new(endpoints), endpoint_set, listeners, of_endpoints, report })
+    }
+
+    fn of_class(&self, asker: &Asker, group: &Group, served: &[Served], class: &Class) -> Result<Snapshot, Mismatch> {
+        let mut inbound = Vec::new();
+        for cluster in generate::inbound_clusters(served, &asker.view) {
+            inbound.push(self.resource(Kind::Cluster, &cluster)?);
+        }
+        inbound.push(self.resource(Kind::Cluster, &generate::inbound_passthrough(&asker.view))?);
+        let listener = generate::virtual_inbound(served, &class.modes, &asker.view);
+        let listener = self.resource(Kind::Listener, &listener)?;
+        let (inbound, virtual_inbound, report) =
+            self.filters.apply(&self.schema, Side::Inbound, &asker.info, inbound, vec![listener]);
+        let report = self.filters.joined(&group.report, report);
+        let is_own = |listener: &&Arc<Resource>| {
+            let of = group.of_endpoints.get(listener.name());
+            of.is_some_and(|address| class.headless.contains(address))
+        };
+        let mut listeners: Resources = group.listeners.iter().filter(|one| !is_own(one)).cloned().collect();
+        listeners.extend(virtual_inbound);
+        let clusters = group.clusters.iter().cloned().chain(inbound).collect();
+        let endpoints = (Arc::clone(&group.endpoints), Arc::clone(&group.endpoint_set));
+        Ok(Snapshot::new(clusters, endpoints, listeners, report))
+    }
+
+    fn made(&mut self, asker: &Asker, service: &Arc<Service>) -> Result<Arc<Made>, Mismatch> {
+        let (state, namespace, scope) = (asker.state, &asker.node.namespace, &asker.scope);
+        let view = if service.machine_local { &asker.near } else { &asker.view };
+        let rule = state.rule_for(service, namespace, &asker.labels);
+        let key = MadeKey {
+            service: address(service),
+            rule: rule.map_or(0, address),
+            scope: scope.as_ref().map_or(0, address),
+            view: address(view),
+        };
+        if let Some(made) = self.made.get(&key) {
+            return Ok(Arc::clone(made));
+        }
+        let seen = |number: u16| scope.as_ref().is_none_or(|scope| scope.shows(service, number, namespace));
+        let held = rule.map(AsRef::as_ref);
+        let clusters = generate::clusters(service, held, view, state, seen);
+        let asking: HashSet<&str> =
+            clusters.iter().filter(|one| one["type"] == "EDS").filter_map(|one| one["name"].as_str()).collect();
+        let endpoints = generate::assignments(service, held, view, state, seen, |name| asking.contains(name));
+        let listeners = generate::listeners(service, held, view, seen);
+        let all = |kind, values: &[Value]| -> Result<Resources, Mismatch> {
+            values.iter().map(|value| self.resource(kind, value)).collect()
+        };
+        let made = Arc::new(Made {
+            clusters: all(Kind::Cluster, &clusters)?,
+            endpoints: all(Kind::Endpoints, &endpoints)?,
+            listeners: listeners.into_iter().map(|listener| self.listener(listener)).collect::<Result<_, _>>()?,
+            service: Arc::clone(service),
+            _rule: rule.cloned(),
+            _scope: scope.clone(),
+        });
+        self.made.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn listener(&self, listener: generate::Listener) -> Result<MadeListener, Mismatch> {
+        let resource = self.resource(Kind::Listener, &listener.json)?;
+        Ok(MadeListener { of_endpoint: listener.of_endpoint, resource })
+    }
+
+    fn resource(&self, kind: Kind, value: &Value) -> Result<Arc<Resource>, Mismatch> {
+        let name = kind.url().rsplit('/').next().unwrap_or_default();
+        Ok(Arc::new(Resource::new(kind, self.schema.message_from_json(name, value)?)))
+    }
+}
+
+fn address<T>(arc: &Arc<T>) -> usize {
+    Arc::as_ptr(arc).cast::<()>() as usize
+}

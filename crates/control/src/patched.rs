@@ -1,0 +1,203 @@
+//! EnvoyFilters, applied to what a group of proxies gets for going out and to what a class gets for coming in.
+//!
+//! The room `patch` takes all resources of one proxy. Applying it to each of 10,000 proxies would copy all their
+//! resources; so the two sides are applied apart, each with the patches of the other side put out of the way (to the context
+//! of a gateway, which a sidecar never has), and the reports are joined.
+
+use crate::node::Node;
+use crate::object::{Body, Labels, Object};
+use crate::registry::State;
+use crate::snapshot::{Resource, Resources};
+use config::{Problem, Schema};
+use patch::filter::{ApplyTo, Context, Operation, Patch, read};
+use patch::report::OfPatch;
+use patch::{EnvoyFilter, NotRead, ProxyInfo, Refused, Report, apply};
+use prost_reflect::DynamicMessage;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use xds::Kind;
+
+/// Which way connections go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Outbound,
+    Inbound,
+}
+
+/// What EnvoyFilters ask of a proxy: proxies that agree in it get the same patches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Trait {
+    labels: Labels,
+    version: String,
+    metadata: BTreeMap<String, String>,
+}
+
+/// All EnvoyFilters of one state.
+#[derive(Default)]
+pub(crate) struct Filters {
+    read: Vec<(Arc<Object>, Result<EnvoyFilter, NotRead>)>,
+    outbound: Vec<EnvoyFilter>,
+    inbound: Vec<EnvoyFilter>,
+    /// What they ask for.
+    labels: BTreeSet<String>,
+    metadata: BTreeSet<String>,
+    ask_for_versions: bool,
+}
+
+impl Filters {
+    /// Those of `state`; those that have not changed are taken over from the former.
+    pub(crate) fn new(schema: &Schema, state: &State, former: Self) -> Self {
+        let mut known: HashMap<*const Object, _> =
+            former.read.into_iter().map(|(object, read)| (Arc::as_ptr(&object), (object, read))).collect();
+        let mut filters = Self::default();
+        for object in &state.envoy_filters {
+            let Body::EnvoyFilter(document) = &object.body else { continue };
+            let read = match known.remove(&Arc::as_ptr(object)) {
+                Some((_, read)) => read,
+                None => read(schema, &config::dynamic::json(document)),
+            };
+            if let Ok(filter) = &read {
+                filters.take(filter);
+            }
+            filters.read.push((Arc::clone(object), read));
+        }
+        filters
+    }
+
+    fn take(&mut self, filter: &EnvoyFilter) {
+        self.labels.extend(filter.selector.keys().cloned());
+        for patch in &filter.patches {
+            self.metadata.extend(patch.matching.proxy.metadata.keys().cloned());
+            self.ask_for_versions |= patch.matching.proxy.version.is_some();
+        }
+        self.outbound.push(only(filter, Side::Outbound));
+        self.inbound.push(only(filter, Side::Inbound));
+    }
+
+    /// What the room `patch` wants to know of a proxy.
+    pub(crate) fn info(&self, state: &State, node: &Node, labels: &Labels) -> ProxyInfo {
+        let text = |key: &String| Some((key.clone(), node.metadata.get(key)?.as_str()?.to_owned()));
+        ProxyInfo {
+            namespace: node.namespace.clone(),
+            labels: labels.clone(),
+            version: node.version.clone().unwrap_or_default(),
+            metadata: self.metadata.iter().filter_map(text).collect(),
+            root_namespace: state.mesh.root_namespace.clone(),
+            ..ProxyInfo::default()
+        }
+    }
+
+    /// What the EnvoyFilters ask of it.
+    pub(crate) fn asked_of(&self, info: &ProxyInfo) -> Trait {
+        let asked = info.labels.iter().filter(|(key, _)| self.labels.contains(*key));
+        Trait {
+            labels: asked.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            version: if self.ask_for_versions { info.version.clone() } else { String::new() },
+            metadata: info.metadata.clone(),
+        }
+    }
+
+    /// The resources of one side with their patches. What a proxy would refuse is held back, so that the rest goes out.
+    pub(crate) fn apply(
+        &self,
+        schema: &Schema,
+        side: Side,
+        info: &ProxyInfo,
+        clusters: Resources,
+        listeners: Resources,
+    ) -> (Resources, Resources, Report) {
+        let filters = if side == Side::Outbound { &self.outbound } else { &self.inbound };
+        if filters.is_empty() {
+            return (clusters, listeners, Report::default());
+        }
+        let messages = |resources: &Resources| resources.iter().map(|one| one.message.clone()).collect();
+        let base =
+            patch::Resources { listeners: messages(&listeners), clusters: messages(&clusters), routes: Vec::new() };
+        let (patched, report) = apply(schema, base, filters, info, Refused::HeldBack);
+        let clusters = shared(Kind::Cluster, patched.clusters, &clusters);
+        (clusters, shared(Kind::Listener, patched.listeners, &listeners), report)
+    }
+
+    /// The report of both sides as one, with what was refused.
+    pub(crate) fn joined(&self, outbound: &Report, inbound: Report) -> Report {
+        let mut joined = outbound.clone();
+        for (filter, other) in joined.envoy_filters.iter_mut().zip(inbound.envoy_filters) {
+            for (patch, other) in filter.patches.iter_mut().zip(other.patches) {
+                join(patch, other);
+            }
+        }
+        joined.refusals.extend(inbound.refusals);
+        for refused in self.read.iter().filter_map(|(_, read)| read.as_ref().err()) {
+            joined.add_refused(refused);
+        }
+        joined
+    }
+
+    /// What is refused, and what is odd about the others.
+    pub(crate) fn problems(&self) -> (Vec<Problem>, Vec<Problem>) {
+        let told = |object: &Object, text: &String| {
+            let (file, line) = (object.file.to_string(), object.line);
+            Problem { file, line, path: String::new(), text: format!("EnvoyFilter {}: {text}", object.meta.name) }
+        };
+        let (mut refused, mut odd) = (Vec::new(), Vec::new());
+        for (object, read) in &self.read {
+            match read {
+                Ok(filter) => odd.extend(filter.warnings.iter().map(|text| told(object, text))),
+                Err(error) => refused.extend(error.reasons.iter().map(|text| told(object, text))),
+            }
+        }
+        (refused, odd)
+    }
+}
+
+/// `filter` without effect on the other side.
+fn only(filter: &EnvoyFilter, side: Side) -> EnvoyFilter {
+    let mut filter = filter.clone();
+    for patch in filter.patches.iter_mut().filter(|patch| !concerns(patch, side)) {
+        patch.matching.context = Context::Gateway;
+    }
+    filter
+}
+
+fn concerns(patch: &Patch, side: Side) -> bool {
+    // As in istiod, what is added on any side is added once, on the outbound.
+    let adds = patch.operation == Operation::Add && matches!(patch.apply_to, ApplyTo::Cluster | ApplyTo::Listener);
+    match patch.matching.context {
+        Context::Any => side == Side::Outbound || !adds,
+        Context::Inbound => side == Side::Inbound,
+        _ => side == Side::Outbound,
+    }
+}
+
+/// What became of one patch on the outbound side, and what on the inbound.
+fn join(patch: &mut OfPatch, inbound: OfPatch) {
+    match patch.context {
+        // Put out of the way there.
+        Context::Gateway if inbound.context == Context::Inbound => *patch = inbound,
+        Context::Any => {
+            if patch.hits.is_empty() && !(inbound.hits.is_empty() && inbound.held_back.is_empty()) {
+                patch.nothing = None;
+                patch.nearest.clear();
+            }
+            patch.hits.extend(inbound.hits);
+            patch.held_back.extend(inbound.held_back);
+            for warning in inbound.warnings {
+                if !patch.warnings.contains(&warning) {
+                    patch.warnings.push(warning);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Messages as resources: the very same where nothing was patched.
+fn shared(kind: Kind, messages: Vec<DynamicMessage>, base: &Resources) -> Resources {
+    let by_name: HashMap<&str, &Arc<Resource>> = base.iter().map(|resource| (resource.name(), resource)).collect();
+    let one = |message: DynamicMessage| {
+        let name = message.get_field_by_name("name").and_then(|name| name.as_str().map(str::to_owned));
+        let same = by_name.get(name.unwrap_or_default().as_str()).filter(|known| known.message == message);
+        same.map_or_else(|| Arc::new(Resource::new(kind, message)), |same| Arc::clone(same))
+    };
+    messages.into_iter().map(one).collect()
+}

@@ -11,6 +11,11 @@ pub fn documents(text: &str, is_json: bool) -> Result<Vec<Node>, Malformed> {
     crate::written::documents(text, is_json)
 }
 
+/// A mapping of JSON as YAML, keys in the order of their names but for those that say what a thing is.
+pub fn to_yaml(json: &serde_json::Value) -> String {
+    crate::print::yaml_of(json)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Shape, documents};
@@ -22,6 +27,16 @@ mod tests {
         let Shape::Map(entries) = &found[1].shape else { panic!("not a mapping") };
         assert_eq!(entries[0].key, "b");
         assert_eq!(documents("", false).unwrap(), []);
+    }
+
+    #[test]
+    fn json_as_yaml_is_read_as_the_same_json() {
+        let json = serde_json::json!({
+            "z": 1, "a": [{"name": "no", "@type": "x/y.Z", "b": []}, [1.5, "2"], {}], "name": "5s: #", "t": null, "u": true
+        });
+        let yaml = super::to_yaml(&json);
+        assert!(yaml.starts_with("name: \"5s: #\"\na:\n- \"@type\": x/y.Z\n  name: \"no\"\n  b: []\n"), "{yaml}");
+        assert_eq!(crate::dynamic::json(&documents(&yaml, false).unwrap()[0]), json);
     }
 
     #[test]

@@ -31,6 +31,9 @@ mod refusal;
 
 mod apply;
 
+// For the tool: what a proxy has, from a file.
+pub mod base;
+
 pub use apply::{Refused, apply};
 pub use filter::{EnvoyFilter, NotRead};
 pub use proxy::ProxyInfo;

@@ -21,6 +21,11 @@ pub enum Secrets {
     Hidden,
 }
 
+/// A mapping of JSON, for [`crate::text::to_yaml`].
+pub(crate) fn yaml_of(json: &serde_json::Value) -> String {
+    Map::of_json(json).print()
+}
+
 /// The Envoy v3 bootstrap that means `proxy`, with its secrets hidden.
 pub fn yaml(proxy: &Proxy) -> String {
     yaml_with(proxy, Secrets::Hidden)

@@ -134,6 +134,29 @@ impl Yaml {
     }
 }
 
+impl Yaml {
+    /// Any JSON; what says what a thing is comes first.
+    fn of_json(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Array(items) if !items.is_empty() => {
+                Self::List(items.iter().map(Self::of_json).collect())
+            }
+            serde_json::Value::Object(_) => Map::of_json(json).into(),
+            word => Self::Word(word.to_string()),
+        }
+    }
+}
+
+impl Map {
+    /// The entries of a mapping.
+    pub(super) fn of_json(json: &serde_json::Value) -> Self {
+        let mut entries: Vec<_> = json.as_object().into_iter().flatten().collect();
+        entries.sort_by_key(|(key, _)| (*key != "@type", *key != "name"));
+        Self(entries.into_iter().map(|(key, value)| (key.clone(), Yaml::of_json(value))).collect())
+    }
+}
+
 /// Begins a line, unless one was begun already.
 fn start_line(out: &mut String, indent: usize) {
     if !out.ends_with('\n') {

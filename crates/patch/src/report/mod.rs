@@ -2,6 +2,7 @@
 
 mod explain;
 mod nearest;
+mod text;
 mod trace;
 
 pub(crate) use explain::{Surroundings, explain};

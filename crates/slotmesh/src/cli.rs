@@ -26,12 +26,34 @@ pub enum Command {
         #[arg(short = 'c', long = "config", value_name = "FILE", required = true, num_args = 1..)]
         files: Vec<PathBuf>,
     },
+    /// Shows what a sidecar would receive from the control plane
+    Control(ControlArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo {
         /// Leaves everything running at the end, until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
+}
+
+/// `slotmesh control`.
+#[derive(Args, Debug)]
+pub struct ControlArgs {
+    /// Folder of Kubernetes and Istio resources, as YAML or JSON files
+    #[arg(long, value_name = "DIR")]
+    pub files: PathBuf,
+    /// Settings of the mesh, as in Istio's MeshConfig
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+    /// Prints what the node would get
+    #[arg(long, required = true, requires = "node")]
+    pub print: bool,
+    /// Envoy's node as JSON: who asks
+    #[arg(long, value_name = "FILE")]
+    pub node: PathBuf,
+    /// Form of the output
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "json", value_parser = ["json"])]
+    pub output: String,
 }
 
 /// `slotmesh proxy`.

@@ -3,6 +3,7 @@
 mod cli;
 mod shorthand;
 mod validate;
+mod patch;
 mod control;
 mod boot;
 mod demo;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Proxy(args) => proxy(&args).map(|()| ExitCode::SUCCESS),
         Command::Validate { files } => validate::run(&files),
         Command::Control(args) => control::run(&args),
+        Command::Patch(args) => patch::run(&args),
         Command::Demo { keep } => demo::run(keep),
     };
     outcome.unwrap_or_else(|error| {

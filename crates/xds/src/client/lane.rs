@@ -76,6 +76,12 @@ impl Lane {
         self.nonce.clear();
     }
 
+    /// Of the resources received, those that are wanted: some may have been under way when they were given up.
+    pub(super) fn wanted(&self, mut received: Vec<Resource>) -> Vec<Resource> {
+        received.retain(|resource| self.want.as_ref().is_some_and(|want| want.contains(&resource.name)));
+        received
+    }
+
     /// Of the resources received, those with other bytes than what is held; versions of the others are taken over.
     pub(super) fn changed(&mut self, received: Vec<Resource>) -> Vec<Arc<Resource>> {
         let mut changed = Vec::new();

@@ -135,6 +135,7 @@ impl Talk {
         let Some(kind) = self.asked_for(&response.type_url) else { return Outcome::Ignore };
         let (received, unreadable) = read_listed(kind, &response.resources, &response.version_info);
         let lane = &mut self.lanes[kind];
+        let received = lane.wanted(received);
         let mut removed = Vec::new();
         if kind.is_whole() && unreadable.is_empty() {
             let there: Names = received.iter().map(|resource| resource.name.clone()).collect();
@@ -150,6 +151,7 @@ impl Talk {
         let Some(kind) = self.asked_for(&response.type_url) else { return Outcome::Ignore };
         let (received, unreadable) = read_delta(kind, response.resources);
         let lane = &mut self.lanes[kind];
+        let received = lane.wanted(received);
         let named = |name: &str| matches!(&lane.want, Some(Want::Named(names)) if names.contains(name));
         let gone = response.removed_resources.iter().map(String::as_str);
         let removed = gone.filter(|name| lane.held.contains_key(*name) || named(name)).map(Arc::from).collect();

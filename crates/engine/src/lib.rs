@@ -27,6 +27,7 @@ mod reply;
 mod plain;
 
 // Off the road.
+mod large;
 mod loss;
 mod handover;
 

@@ -170,6 +170,7 @@ impl Worker {
             Decision::CloseUpstream(id) => self.close_upstream(id),
             Decision::CloseClient(id) => self.close_client(id),
             Decision::Resume(id) => self.resume_client(id),
+            Decision::ResumeUpstream(id) => self.resume_upstream(id),
             Decision::Report(cluster, report) => self.note(cluster, report),
         }
     }

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod clusters;
+mod listeners;
 mod live;
 mod recorded;
 mod set_up;

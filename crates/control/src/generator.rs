@@ -303,7 +303,7 @@ impl Generator {
 
     fn resource(&self, kind: Kind, value: &Value) -> Result<Arc<Resource>, Mismatch> {
         let name = kind.url().rsplit('/').next().unwrap_or_default();
-        Ok(Arc::new(Resource::new(kind, self.schema.message_from_json(name, value)?)))
+        Ok(Arc::new(Resource::new(kind, self.schema.message_from_json(name, value)?, value)))
     }
 }
 

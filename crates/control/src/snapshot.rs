@@ -3,8 +3,10 @@
 use patch::Report;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
+use serde_json::Value;
 use std::sync::Arc;
 use xds::{Kind, ResourceSet};
+use xxhash_rust::xxh64::xxh64;
 
 /// One resource, as a message and as what is sent.
 #[derive(Clone, Debug)]
@@ -16,12 +18,16 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource of the message's own name (of its cluster, for endpoints).
+    /// A resource of the message's own name (of its cluster, for endpoints), whose JSON form is `json`.
+    ///
+    /// Its version is a hash of that form and not of its bytes: protobuf gives a map's entries no order, so that the same
+    /// message has other bytes each time it is made, and would be sent again each time.
     #[must_use]
-    pub fn new(kind: Kind, message: DynamicMessage) -> Self {
+    pub fn new(kind: Kind, message: DynamicMessage, json: &Value) -> Self {
         let field = if kind == Kind::Endpoints { "cluster_name" } else { "name" };
         let name = message.get_field_by_name(field).and_then(|value| value.as_str().map(str::to_owned));
-        let wire = xds::Resource::new(kind, name.unwrap_or_default(), message.encode_to_vec());
+        let mut wire = xds::Resource::new(kind, name.unwrap_or_default(), message.encode_to_vec());
+        wire.version = format!("{:016x}", xxh64(json.to_string().as_bytes(), 0)).into();
         Self { message, wire: Arc::new(wire) }
     }
 

@@ -273,7 +273,7 @@ mod tests {
         for (old, new) in [(&layered, &newer), (&flat, &ResourceSet::new(newer.iter().cloned()))] {
             let difference = old.difference(new);
             assert_eq!(names(new, &difference.changed), ["a", "e"]);
-            assert_eq!(difference.removed, [c.clone()]);
+            assert_eq!(difference.removed, std::slice::from_ref(&c));
         }
         assert_eq!(layered.get("a"), Some(&a));
         assert_eq!(layered.get("d"), Some(&d));

@@ -9,7 +9,7 @@ use tonic::Streaming;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
-use crate::kind::Kind;
+use crate::kind::{Kind, PerKind};
 use crate::method::{ADS, Method};
 use crate::node::Node;
 use crate::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
@@ -24,6 +24,10 @@ use super::update::{Origin, Update, Verdict};
 
 /// Changes are written to the cache when none has come for this long.
 const CACHE_QUIET: Duration = Duration::from_secs(1);
+
+/// The longest wait before what is sent again and again is refused again. go-control-plane answers a refusal with the same
+/// resources at once, as fast as the connection allows; but it also sends nothing better before it has the refusal.
+const LONGEST_REPEAT: Duration = Duration::from_secs(2);
 
 /// Which control plane, and how it is talked to.
 #[derive(Clone, Debug)]
@@ -110,7 +114,9 @@ impl Client {
         let (updates, received) = mpsc::channel(1);
         let (state, seen) = watch::channel(State::default());
         let talk = Talk::new(settings.dialect, &settings.node);
-        let driver = Driver { talk, settings, wishes, updates, state, save_at: None };
+        let backoff = Backoff::new(settings.backoff, LONGEST_REPEAT, settings.seed);
+        let again = PerKind::each(|_| Again { at: None, backoff: backoff.clone() });
+        let driver = Driver { talk, settings, wishes, updates, state, save_at: None, again };
         tokio::spawn(driver.run());
         (Client { wants, state: seen }, received)
     }
@@ -137,6 +143,24 @@ struct Driver {
     updates: mpsc::Sender<Update>,
     state: watch::Sender<State>,
     save_at: Option<Instant>,
+    again: PerKind<Again>,
+}
+
+/// When to refuse once more what a control plane sends again and again.
+struct Again {
+    at: Option<Instant>,
+    backoff: Backoff,
+}
+
+impl Again {
+    fn schedule(&mut self, now: Instant) {
+        self.at = Some(now + self.backoff.wait());
+    }
+
+    fn forget(&mut self) {
+        self.at = None;
+        self.backoff.reset();
+    }
 }
 
 /// The open stream's outgoing side, in either protocol.
@@ -278,10 +302,18 @@ impl Driver {
     async fn receive<R: Reply>(&mut self, response: R, out: &Out) -> Result<(), Gone> {
         self.state.send_modify(|state| state.responses += 1);
         match response.heard_by(&mut self.talk) {
-            Outcome::Judge(arrival) => self.deliver(&arrival, Origin::Server, out).await,
+            Outcome::Judge(arrival) => {
+                self.again[arrival.kind].forget();
+                self.deliver(&arrival, Origin::Server, out).await
+            }
             Outcome::Say(acknowledgement) => {
                 self.state.send_modify(|state| state.unchanged += 1);
                 out.send(Some(*acknowledgement));
+                Ok(())
+            }
+            Outcome::Repeat(kind) => {
+                self.state.send_modify(|state| state.refused += 1);
+                self.again[kind].schedule(Instant::now());
                 Ok(())
             }
             Outcome::Ignore => Ok(()),
@@ -317,11 +349,22 @@ impl Driver {
     async fn meanwhile<T>(&mut self, out: &Out, event: impl Future<Output = T>) -> Result<T, Gone> {
         tokio::pin!(event);
         loop {
-            let save_at = self.save_at;
+            let (save_at, again_at) = (self.save_at, self.again.iter().filter_map(|(_, again)| again.at).min());
             tokio::select! {
                 happened = &mut event => return Ok(happened),
                 wished = self.wish(out) => wished?,
                 () = until(save_at) => self.save().await,
+                () = until(again_at) => self.refuse_again(out),
+            }
+        }
+    }
+
+    fn refuse_again(&mut self, out: &Out) {
+        let now = Instant::now();
+        for kind in Kind::ALL {
+            if self.again[kind].at.is_some_and(|at| at <= now) {
+                self.again[kind].at = None;
+                out.send(self.talk.say_again(kind));
             }
         }
     }

@@ -68,14 +68,20 @@ fn with(matching: Json, key: &str, value: Json) -> Json {
 
 /// Of every context, as they are loaded together.
 fn patches() -> Vec<Written> {
-    let outbound = |listener: Json| json!({"context": "SIDECAR_OUTBOUND", "listener": listener});
+    [patches_of_12345(), patches_of_others(), patches_of_other_contexts()].concat()
+}
+
+fn outbound(listener: Json) -> Json {
+    json!({"context": "SIDECAR_OUTBOUND", "listener": listener})
+}
+
+fn patches_of_12345() -> Vec<Written> {
     let listener_filter = |name: &str| outbound(json!({"portNumber": 12345, "listenerFilter": name}));
     let proxy_protocol = "envoy.filters.listener.proxy_protocol";
     let version = |text: &str| json!({"proxyVersion": text});
     let tls_13 = json!({"transport_socket": tls_params(json!({
         "tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"
     }))});
-    let op_timeout = json!({"typed_config": typed(REDIS, json!({"settings": {"op_timeout": "0.2s"}}))});
     vec![
         // L1
         (
@@ -122,6 +128,12 @@ fn patches() -> Vec<Written> {
         ("LISTENER_FILTER", outbound(json!({"portNumber": 12345})), "ADD", json!({"name": proxy_protocol})),
         ("LISTENER_FILTER", listener_filter(proxy_protocol), "INSERT_BEFORE", json!({"name": "before proxy_protocol"})),
         ("LISTENER_FILTER", listener_filter(proxy_protocol), "INSERT_AFTER", json!({"name": "after proxy_protocol"})),
+    ]
+}
+
+fn patches_of_others() -> Vec<Written> {
+    let op_timeout = json!({"typed_config": typed(REDIS, json!({"settings": {"op_timeout": "0.2s"}}))});
+    vec![
         // L12, L13, L14
         (
             "NETWORK_FILTER",
@@ -180,6 +192,11 @@ fn patches() -> Vec<Written> {
         // L21, L22
         ("FILTER_CHAIN", outbound(json!({"portNumber": 7777})), "MERGE", json!({"transport_socket": alts()})),
         ("FILTER_CHAIN", outbound(json!({"portNumber": 7778})), "MERGE", json!({"transport_socket": alts()})),
+    ]
+}
+
+fn patches_of_other_contexts() -> Vec<Written> {
+    vec![
         // L23: of other contexts
         ("LISTENER", with(on_port(12345), "context", json!("SIDECAR_INBOUND")), "REMOVE", Json::Null),
         ("LISTENER", with(on_port(80), "context", json!("SIDECAR_INBOUND")), "MERGE", json!({})),

@@ -107,8 +107,9 @@ fn held(schema: &Schema, base: &Json, patches: &[Written]) -> (Json, patch::Repo
 #[test]
 fn what_the_proxy_would_refuse_is_held_back_alone() {
     let schema = Schema::load_mesh().unwrap();
+    let of = |name: &str| listener(name, u32::from(name.as_bytes()[0]), chains(json!([tcp()])));
     let base = json!({
-        "listeners": ["a", "z", "b"].map(|name| listener(name, u32::from(name.as_bytes()[0]), chains(json!([tcp()])))),
+        "listeners": [of("a"), of("z"), of("b")],
         "clusters": [{"name": "c"}, {"name": "d"}],
     });
     let named = |name: &str| json!({"listener": {"name": name}});

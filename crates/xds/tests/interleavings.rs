@@ -16,7 +16,7 @@ use xds::server::{Dialect, Moment, Response, Snapshot, Stream};
 use xds::{Kind, Resource, ResourceSet};
 
 const PATIENCE: Duration = Duration::from_secs(1);
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 250;
 const STEPS: usize = 300;
 
 /// What may happen in a history.

@@ -27,7 +27,8 @@ const MOST_ROUNDS: usize = 16;
 /// What `filters` make of `base` for `proxy`, and what became of every patch.
 ///
 /// `filters` may come in any order; those that do not concern the proxy are told and left out. A resource that no patch
-/// concerns is moved and not copied. The same arguments give the same result.
+/// concerns is moved and not copied. The same arguments give the same result, but for the order of a map's entries in the
+/// bytes of an `Any`, which protobuf leaves open: compare messages, not bytes.
 pub fn apply(
     schema: &Schema,
     base: Resources,

@@ -44,6 +44,9 @@ pub(crate) fn find(schema: &Schema, base: &Resources, applied: &Applied) -> Vec<
 
 fn of(schema: &Schema, kind: Kind, base: &[DynamicMessage], changes: &Changes, applied: &Applied) -> Vec<Fault> {
     let mut faults = Vec::new();
+    if changes.changed.is_empty() && changes.added.is_empty() {
+        return faults;
+    }
     let mut tell = |target: Target, named: &DynamicMessage, reasons: Vec<String>| {
         if !reasons.is_empty() {
             let touched = applied.touched.get(&target).cloned().unwrap_or_default();

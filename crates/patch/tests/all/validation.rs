@@ -105,6 +105,16 @@ fn what_is_refused() {
 }
 
 #[test]
+fn a_name_that_yaml_takes_for_something_else() {
+    let schema = Schema::load_mesh().unwrap();
+    let refused = filter::read(&schema, &json!({"kind": "EnvoyFilter", "metadata": {"name": false}})).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "EnvoyFilter default/ is refused: metadata.name: needs to be text that is not empty"
+    );
+}
+
+#[test]
 fn what_is_warned_of() {
     let schema = Schema::load_mesh().unwrap();
     let add = |value: Json| one(json!({"applyTo": "CLUSTER", "patch": {"operation": "ADD", "value": value}}));

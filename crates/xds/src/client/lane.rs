@@ -89,17 +89,18 @@ impl Lane {
         received
     }
 
-    /// Of the resources received, those with other bytes than what is held; versions of the others are taken over.
-    pub(super) fn changed(&mut self, received: Vec<Resource>) -> Vec<Arc<Resource>> {
+    /// Of the resources received, those with other bytes than what is held; versions of the others are taken over. With
+    /// `versions_tell` an equal version is enough: equal messages need not have equal bytes, where there are maps in them.
+    pub(super) fn changed(&mut self, received: Vec<Resource>, versions_tell: bool) -> Vec<Arc<Resource>> {
         let mut changed = Vec::new();
         for resource in received {
-            match self.held.get_mut(&resource.name) {
-                Some(held) if held.any == resource.any => {
-                    if held.version != resource.version {
-                        *held = Arc::new(resource);
-                    }
-                }
-                _ => changed.push(Arc::new(resource)),
+            let held = self.held.get_mut(&resource.name);
+            let same_version =
+                |held: &Resource| versions_tell && !held.version.is_empty() && held.version == resource.version;
+            match held.filter(|held| held.any == resource.any || same_version(held)) {
+                Some(held) if held.version == resource.version => {}
+                Some(held) => *held = Arc::new(resource),
+                None => changed.push(Arc::new(resource)),
             }
         }
         changed

@@ -144,7 +144,7 @@ impl Talk {
             let there: Names = received.iter().map(|resource| resource.name.clone()).collect();
             removed.extend(lane.held.keys().filter(|name| !there.contains(name)).cloned());
         }
-        let changed = lane.changed(received);
+        let changed = lane.changed(received, false);
         let (version, nonce) = (response.version_info.clone(), response.nonce.clone());
         self.arrive(Arrival { kind, changed, removed, unreadable, version, nonce, stream: self.stream })
     }
@@ -158,7 +158,7 @@ impl Talk {
         let named = |name: &str| matches!(&lane.want, Some(Want::Named(names)) if names.contains(name));
         let gone = response.removed_resources.iter().map(String::as_str);
         let removed = gone.filter(|name| lane.held.contains_key(*name) || named(name)).map(Arc::from).collect();
-        let changed = lane.changed(received);
+        let changed = lane.changed(received, true);
         let (version, nonce) = (response.system_version_info, response.nonce);
         self.arrive(Arrival { kind, changed, removed, unreadable, version, nonce, stream: self.stream })
     }

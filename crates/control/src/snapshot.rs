@@ -41,7 +41,7 @@ impl Resource {
 /// Resources of one kind, in the order in which they are pushed.
 pub type Resources = Vec<Arc<Resource>>;
 
-/// What one proxy gets. Whoever compares two of them may compare the sets' pointers, then the resources', first.
+/// What one proxy gets.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Service clusters, the fixed ones, those that EnvoyFilters add, inbound ones.
@@ -52,40 +52,11 @@ pub struct Snapshot {
     pub listeners: Resources,
     /// What became of every EnvoyFilter.
     pub report: Arc<Report>,
-    cluster_set: Arc<ResourceSet>,
-    endpoint_set: Arc<ResourceSet>,
-    listener_set: Arc<ResourceSet>,
-}
-
-impl Snapshot {
-    pub(crate) fn new(
-        clusters: Resources,
-        endpoints: (Arc<Resources>, Arc<ResourceSet>),
-        listeners: Resources,
-        report: Report,
-    ) -> Self {
-        Self {
-            cluster_set: set(&clusters),
-            endpoint_set: endpoints.1,
-            listener_set: set(&listeners),
-            clusters,
-            endpoints: endpoints.0,
-            listeners,
-            report: Arc::new(report),
-        }
-    }
-
-    /// The same for the server of xDS, as the state `version`.
-    #[must_use]
-    pub fn served(&self, version: impl Into<Arc<str>>) -> xds::server::Snapshot {
-        xds::server::Snapshot::new(version)
-            .with(Kind::Cluster, Arc::clone(&self.cluster_set))
-            .with(Kind::Endpoints, Arc::clone(&self.endpoint_set))
-            .with(Kind::Listener, Arc::clone(&self.listener_set))
-    }
+    /// The same as the server of xDS sends it; the same `Arc` as under an earlier state if nothing differs.
+    pub served: Arc<xds::server::Snapshot>,
 }
 
 /// `resources` as they are served.
-pub(crate) fn set(resources: &Resources) -> Arc<ResourceSet> {
-    Arc::new(ResourceSet::new(resources.iter().map(|resource| Arc::clone(&resource.wire))))
+pub(crate) fn set(resources: &Resources) -> ResourceSet {
+    ResourceSet::new(resources.iter().map(|resource| Arc::clone(&resource.wire)))
 }

@@ -216,9 +216,9 @@ fn a_fleet_shares_nearly_everything() {
 fn what_is_served_has_versions_by_content() {
     let mut generator = generator().1;
     let state = read(&service("one", "10.0.0.1")).state;
-    let served = generator.snapshot(&state, &proxy("10.1.0.1", "one")).unwrap().served("1");
+    let served = generator.snapshot(&state, &proxy("10.1.0.1", "one")).unwrap().served.clone();
     let again = read(&service("one", "10.0.0.1")).state;
-    let later = generator.snapshot(&again, &proxy("10.1.0.1", "one")).unwrap().served("2");
+    let later = generator.snapshot(&again, &proxy("10.1.0.1", "one")).unwrap().served.clone();
     for kind in [xds::Kind::Cluster, xds::Kind::Endpoints, xds::Kind::Listener] {
         assert!(!served.set(kind).is_empty());
         assert_eq!(served.set(kind).digest(), later.set(kind).digest(), "{kind}");

@@ -288,3 +288,6 @@ impl Talk {
         first.then(|| self.node.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

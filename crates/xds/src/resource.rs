@@ -10,7 +10,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::kind::Kind;
 use crate::proto::{Any, ClusterEndpointsName};
 
-/// A named resource: an encoded `Any` and a version. Equal versions of one name mean equal bytes.
+/// A named resource: an encoded `Any` and a version. Equal versions of one name mean equal content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Unique in its kind.
@@ -23,7 +23,8 @@ pub struct Resource {
 
 impl Resource {
     /// From an encoded message. The version is a hash of the bytes, so that it is the same after a restart and a proxy
-    /// that comes back with what it has need not be sent it again.
+    /// that comes back with what it has need not be sent it again. Messages with maps in them have other bytes each time
+    /// they are encoded: give those a version of their own.
     pub fn new(kind: Kind, name: impl Into<Arc<str>>, message: impl Into<Bytes>) -> Resource {
         let any = Any { type_url: kind.url().to_owned(), value: message.into() }.encode_to_vec();
         Resource { name: name.into(), version: format!("{:016x}", xxh64(&any, 0)).into(), any: any.into() }
@@ -273,7 +274,7 @@ mod tests {
         for (old, new) in [(&layered, &newer), (&flat, &ResourceSet::new(newer.iter().cloned()))] {
             let difference = old.difference(new);
             assert_eq!(names(new, &difference.changed), ["a", "e"]);
-            assert_eq!(difference.removed, [c.clone()]);
+            assert_eq!(difference.removed, std::slice::from_ref(&c));
         }
         assert_eq!(layered.get("a"), Some(&a));
         assert_eq!(layered.get("d"), Some(&d));

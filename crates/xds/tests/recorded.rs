@@ -123,7 +123,7 @@ fn of_what_istiod_repeats_only_the_changes_are_handed_on() {
                 talk.judge(&arrival, &Verdict::default()).unwrap()
             }
             Outcome::Say(request) => *request,
-            Outcome::Ignore => panic!("line {number} was not asked for"),
+            Outcome::Repeat(_) | Outcome::Ignore => panic!("line {number}: nothing is refused, all was asked for"),
         };
         let Request::Delta(request) = request else { panic!("another protocol") };
         assert!(request.error_detail.is_none() && request.response_nonce == nonce);
@@ -190,7 +190,7 @@ fn converse(server: &mut Stream, talk: &mut Talk, first: fn(&mut Talk) -> Vec<Re
         match talk.hear_delta(response) {
             Outcome::Judge(arrival) => up.extend(talk.judge(&arrival, &Verdict::default())),
             Outcome::Say(request) => up.push(*request),
-            Outcome::Ignore => {}
+            Outcome::Repeat(_) | Outcome::Ignore => {}
         }
         let want = endpoints_wanted(talk);
         up.extend(talk.want(Kind::Endpoints, want));

@@ -310,3 +310,6 @@ fn brought_along(brought: &BTreeMap<String, String>, target: &ResourceSet) -> Re
         })
     }))
 }
+
+#[cfg(test)]
+mod tests;

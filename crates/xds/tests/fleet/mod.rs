@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "the test and the example use different parts")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prost::Message;
@@ -56,7 +56,7 @@ impl Mesh {
     /// Gives the first `count` services other resources of some kinds.
     pub fn change(&self, kinds: &[Kind], count: usize) {
         let stamp = self.changes.borrow().wrapping_add(2);
-        let mut common = self.common.lock().unwrap();
+        let mut common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::new(format!("v{stamp}"));
         for kind in Kind::ALL {
             next = next.with(kind, common.set(kind).clone());
@@ -76,7 +76,7 @@ impl Mesh {
 
 impl Source for Mesh {
     fn snapshot(&self, node: &Node) -> Result<Arc<Snapshot>, Refusal> {
-        let common = self.common.lock().unwrap().clone();
+        let common = self.common.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut own = (*common).clone();
         for kind in [Kind::Cluster, Kind::Listener] {
             let inbound = body(kind, &format!("inbound {}", node.id), size(kind), 7);

@@ -312,15 +312,14 @@ impl Engine {
         self.sessions.get(id.0 as usize).map_or(&[], |session| session.output.data())
     }
 
-    /// So many bytes of [`Engine::client_output`] were written.
+    /// So many bytes of [`Engine::client_output`] were written; none, if the client took none.
     pub fn client_wrote(&mut self, id: SessionId, n: usize) {
         let Some(session) = self.sessions.get_mut(id.0 as usize) else { return };
         self.filters[session.filter.index()].stats.downstream_cx_tx_bytes_total.add(n as u64);
         session.output.consume(n);
         self.pool.reclaim(&mut session.output);
-        let roomy = session.output.len() <= self.filters[session.filter.index()].buffer_limit / 2;
-        if session.feeder != NONE && roomy {
-            self.speed_up(id);
+        if session.feeder != NONE {
+            self.pass_on(id);
         }
         let session = &self.sessions[id.0 as usize];
         if session.phase == Phase::Leaving {

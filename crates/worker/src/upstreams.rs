@@ -70,7 +70,7 @@ impl Worker {
     }
 
     /// Reads what there is; `ended` says that the node has closed, which no event will say again.
-    fn read_upstream(&mut self, id: UpstreamId, ended: bool) {
+    pub(crate) fn read_upstream(&mut self, id: UpstreamId, ended: bool) {
         loop {
             let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
             upstream.unread = !self.engine.wants_upstream_bytes(id);
@@ -92,10 +92,11 @@ impl Worker {
         }
     }
 
-    /// Goes on with a connection that was paused. What was not read may end with the node's own end.
+    /// Goes on with a connection that was paused.
     pub(crate) fn resume_upstream(&mut self, id: UpstreamId) {
         if self.upstreams.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|upstream| upstream.unread) {
-            self.read_upstream(id, true);
+            // In the next turn: everybody else has a share of this one.
+            self.read_on.push(id);
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) struct Large {
     left: usize,
 }
 
+/// Bytes of a large reply that may wait to be written to its client before its node is read no more.
+const UNREAD: usize = 128 << 10;
+
 impl Engine {
     /// Begins to pass on the reply that begins with `bytes` and is `needed` bytes long. Not, if it has to be held.
     pub(crate) fn begin_large(&mut self, id: UpstreamId, bytes: &[u8], needed: usize) -> bool {
@@ -67,24 +70,38 @@ impl Engine {
         len
     }
 
-    /// Keeps a client that reads slowly from filling the memory.
+    /// Reads no more from the node until the client has been written to.
     fn slow_down(&mut self, id: UpstreamId, client: SessionId) {
         let session = &mut self.sessions[client.0 as usize];
-        if session.output.len() <= self.filters[session.filter.index()].buffer_limit {
-            return;
-        }
         let upstream = &mut self.upstreams[id.0 as usize];
-        upstream.retiring = true;
-        let node = &mut self.clusters[upstream.cluster.index()].nodes[usize::from(upstream.node)];
-        let shared = &mut node.upstreams[upstream.role as usize];
-        if *shared == id.0 {
-            *shared = NONE;
-        }
-        if upstream.line.len() == 1 {
+        if upstream.retiring && upstream.line.len() > 1 {
+            self.bound_unread(client);
+        } else if session.output.len() > UNREAD {
             upstream.paused = true;
             session.feeder = id.0;
-        } else {
-            self.bound_unread(client);
+        }
+    }
+
+    /// A client that a large reply is passed to has been written to, as far as it took bytes.
+    pub(crate) fn pass_on(&mut self, client: SessionId) {
+        let session = &self.sessions[client.0 as usize];
+        let (feeder, left) = (UpstreamId(session.feeder), session.output.len());
+        if left <= UNREAD / 2 {
+            return self.speed_up(client);
+        }
+        // It reads more slowly than its node sends.
+        let Some(upstream) = self.upstreams.get_mut(feeder.0 as usize).filter(|up| up.paused && !up.gone) else {
+            return;
+        };
+        upstream.retiring = true;
+        let neighbours = upstream.line.len() > 1;
+        let node = &mut self.clusters[upstream.cluster.index()].nodes[usize::from(upstream.node)];
+        let shared = &mut node.upstreams[upstream.role as usize];
+        if *shared == feeder.0 {
+            *shared = NONE;
+        }
+        if neighbours {
+            self.speed_up(client);
         }
     }
 

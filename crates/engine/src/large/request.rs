@@ -44,7 +44,7 @@ enum To {
 }
 
 /// Bytes that may wait to be written to the node; beyond, the client is read no more.
-const WAITING: usize = 256 << 10;
+const WAITING: usize = 128 << 10;
 
 impl Engine {
     /// Begins to pass on the request that `scan` has begun and of which `needed` bytes are known to be coming. Not, if

@@ -92,6 +92,7 @@ impl World {
             client.dice = dice;
             self.flow_client(index);
             if n == 0 {
+                self.engine.client_wrote(id, 0);
                 return;
             }
             self.trace.note(now, "client hears", index, &output[..n]);

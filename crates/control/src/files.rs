@@ -11,7 +11,7 @@ use crate::registry::State;
 use crate::written::mesh::Mesh;
 use crate::written::{self};
 use config::Problem;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,8 +88,7 @@ impl Files {
     pub fn refresh(&mut self) -> io::Result<Refreshed> {
         let mut present = Vec::new();
         list(&self.folder, &mut present, DEEPEST)?;
-        present.retain(|path| Some(path) != self.mesh_file.as_ref());
-        let wanted = present.iter().chain(&self.mesh_file).cloned().collect::<Vec<_>>();
+        let wanted: BTreeSet<PathBuf> = present.into_iter().chain(self.mesh_file.clone()).collect();
         let before = self.known.len();
         self.known.retain(|path, _| wanted.contains(path));
         let mut is_new = self.known.len() != before || self.state.is_none();

@@ -33,6 +33,10 @@ pub struct Generator {
     made: HashMap<MadeKey, Arc<Made>>,
     groups: HashMap<GroupKey, Arc<Group>>,
     classes: HashMap<Class, Arc<Snapshot>>,
+    /// What was made under this state or an earlier one and is still held by somebody, by the digests of its sets.
+    served: HashMap<[u64; 3], Arc<xds::server::Snapshot>>,
+    /// How many states there have been.
+    version: u64,
 }
 
 /// Pointers, which [`Made`] keeps alive.
@@ -116,6 +120,8 @@ impl Generator {
             made: HashMap::new(),
             groups: HashMap::new(),
             classes: HashMap::new(),
+            served: HashMap::new(),
+            version: 0,
         }
     }
 
@@ -164,6 +170,8 @@ impl Generator {
         self.filters = Filters::new(&self.schema, state, std::mem::take(&mut self.filters));
         self.groups.clear();
         self.classes.clear();
+        self.served.retain(|_, snapshot| Arc::strong_count(snapshot) > 1);
+        self.version += 1;
         self.state = Some(Arc::clone(state));
     }
 
@@ -188,7 +196,7 @@ impl Generator {
 
     /// The same view with the proxy's machine, if there is a service that asks for it.
     fn near(&mut self, state: &State, node: &Node, view: &Arc<View>) -> Arc<View> {
-        if node.machine.is_empty() || !state.services.iter().any(|service| service.machine_local) {
+        if node.machine.is_empty() || !state.has_machine_local {
             return Arc::clone(view);
         }
         self.view(View { machine: node.machine.clone(), ..View::clone(view) })
@@ -235,11 +243,17 @@ impl Generator {
         listeners.push(self.resource(Kind::Listener, &generate::virtual_outbound(view))?);
         let (clusters, listeners, report) =
             self.filters.apply(&self.schema, Side::Outbound, &asker.info, clusters, listeners);
-        let endpoint_set = set(&endpoints);
+        let endpoint_set = Arc::new(set(&endpoints));
         Ok(Group { clusters, endpoints: Arc::new(endpoints), endpoint_set, listeners, of_endpoints, report })
     }
 
-    fn of_class(&self, asker: &Asker, group: &Group, served: &[Served], class: &Class) -> Result<Snapshot, Mismatch> {
+    fn of_class(
+        &mut self,
+        asker: &Asker,
+        group: &Group,
+        served: &[Served],
+        class: &Class,
+    ) -> Result<Snapshot, Mismatch> {
         let mut inbound = Vec::new();
         for cluster in generate::inbound_clusters(served, &asker.view) {
             inbound.push(self.resource(Kind::Cluster, &cluster)?);
@@ -256,9 +270,28 @@ impl Generator {
         };
         let mut listeners: Resources = group.listeners.iter().filter(|one| !is_own(one)).cloned().collect();
         listeners.extend(virtual_inbound);
-        let clusters = group.clusters.iter().cloned().chain(inbound).collect();
-        let endpoints = (Arc::clone(&group.endpoints), Arc::clone(&group.endpoint_set));
-        Ok(Snapshot::new(clusters, endpoints, listeners, report))
+        let clusters: Resources = group.clusters.iter().cloned().chain(inbound).collect();
+        let served = self.serve(set(&clusters), &group.endpoint_set, set(&listeners));
+        let endpoints = Arc::clone(&group.endpoints);
+        Ok(Snapshot { clusters, endpoints, listeners, report: Arc::new(report), served })
+    }
+
+    /// The sets as they are served: those of an earlier state if they are the same.
+    fn serve(
+        &mut self,
+        clusters: ResourceSet,
+        endpoints: &Arc<ResourceSet>,
+        listeners: ResourceSet,
+    ) -> Arc<xds::server::Snapshot> {
+        let digests = [clusters.digest(), endpoints.digest(), listeners.digest()];
+        let new = || {
+            let sets = xds::server::Snapshot::new(self.version.to_string())
+                .with(Kind::Cluster, Arc::new(clusters))
+                .with(Kind::Endpoints, Arc::clone(endpoints))
+                .with(Kind::Listener, Arc::new(listeners));
+            Arc::new(sets)
+        };
+        Arc::clone(self.served.entry(digests).or_insert_with(new))
     }
 
     fn made(&mut self, asker: &Asker, service: &Arc<Service>) -> Result<Arc<Made>, Mismatch> {
@@ -303,7 +336,7 @@ impl Generator {
 
     fn resource(&self, kind: Kind, value: &Value) -> Result<Arc<Resource>, Mismatch> {
         let name = kind.url().rsplit('/').next().unwrap_or_default();
-        Ok(Arc::new(Resource::new(kind, self.schema.message_from_json(name, value)?)))
+        Ok(Arc::new(Resource::new(kind, self.schema.message_from_json(name, value)?, value)))
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
 //! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar, and `patched` applies the
 //! EnvoyFilters to them; [`snapshot`] is what one proxy gets, and [`generator`] makes it, sharing with other proxies
-//! what is equal. [`mod@print`] shows it.
+//! what is equal. [`mod@print`] shows it, and [`plane`] offers it to the server of xDS.
 //!
 //! The measure is istiod: `tests/worlds.rs` compares with recordings of it, and what differs on purpose is a table
 //! there and in `docs/generation.md`.
@@ -24,6 +24,7 @@ mod patched;
 pub mod snapshot;
 pub mod generator;
 pub mod print;
+pub mod plane;
 
 pub use config::{Problem, Schema};
 pub use written::mesh::{Mesh, OutboundMode, OutboundPolicy};

@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::object::{Body, Labels, Object};
 use crate::registry::State;
 use crate::snapshot::{Resource, Resources};
+use config::dynamic::to_json;
 use config::{Problem, Schema};
 use patch::filter::{ApplyTo, Context, Operation, Patch, read};
 use patch::report::OfPatch;
@@ -114,8 +115,8 @@ impl Filters {
         let base =
             patch::Resources { listeners: messages(&listeners), clusters: messages(&clusters), routes: Vec::new() };
         let (patched, report) = apply(schema, base, filters, info, Refused::HeldBack);
-        let clusters = shared(Kind::Cluster, patched.clusters, &clusters);
-        (clusters, shared(Kind::Listener, patched.listeners, &listeners), report)
+        let clusters = shared(schema, Kind::Cluster, patched.clusters, &clusters);
+        (clusters, shared(schema, Kind::Listener, patched.listeners, &listeners), report)
     }
 
     /// The report of both sides as one, with what was refused.
@@ -192,12 +193,13 @@ fn join(patch: &mut OfPatch, inbound: OfPatch) {
 }
 
 /// Messages as resources: the very same where nothing was patched.
-fn shared(kind: Kind, messages: Vec<DynamicMessage>, base: &Resources) -> Resources {
+fn shared(schema: &Schema, kind: Kind, messages: Vec<DynamicMessage>, base: &Resources) -> Resources {
     let by_name: HashMap<&str, &Arc<Resource>> = base.iter().map(|resource| (resource.name(), resource)).collect();
     let one = |message: DynamicMessage| {
         let name = message.get_field_by_name("name").and_then(|name| name.as_str().map(str::to_owned));
         let same = by_name.get(name.unwrap_or_default().as_str()).filter(|known| known.message == message);
-        same.map_or_else(|| Arc::new(Resource::new(kind, message)), |same| Arc::clone(same))
+        let other = || Arc::new(Resource::new(kind, message.clone(), &to_json(schema, &message)));
+        same.map_or_else(other, |same| Arc::clone(same))
     };
     messages.into_iter().map(one).collect()
 }

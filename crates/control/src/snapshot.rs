@@ -3,8 +3,10 @@
 use patch::Report;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
+use serde_json::Value;
 use std::sync::Arc;
 use xds::{Kind, ResourceSet};
+use xxhash_rust::xxh64::xxh64;
 
 /// One resource, as a message and as what is sent.
 #[derive(Clone, Debug)]
@@ -16,12 +18,16 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource of the message's own name (of its cluster, for endpoints).
+    /// A resource of the message's own name (of its cluster, for endpoints), whose JSON form is `json`.
+    ///
+    /// Its version is a hash of that form and not of its bytes: protobuf gives a map's entries no order, so that the same
+    /// message has other bytes each time it is made, and would be sent again each time.
     #[must_use]
-    pub fn new(kind: Kind, message: DynamicMessage) -> Self {
+    pub fn new(kind: Kind, message: DynamicMessage, json: &Value) -> Self {
         let field = if kind == Kind::Endpoints { "cluster_name" } else { "name" };
         let name = message.get_field_by_name(field).and_then(|value| value.as_str().map(str::to_owned));
-        let wire = xds::Resource::new(kind, name.unwrap_or_default(), message.encode_to_vec());
+        let mut wire = xds::Resource::new(kind, name.unwrap_or_default(), message.encode_to_vec());
+        wire.version = format!("{:016x}", xxh64(json.to_string().as_bytes(), 0)).into();
         Self { message, wire: Arc::new(wire) }
     }
 
@@ -35,7 +41,7 @@ impl Resource {
 /// Resources of one kind, in the order in which they are pushed.
 pub type Resources = Vec<Arc<Resource>>;
 
-/// What one proxy gets. Whoever compares two of them may compare the sets' pointers, then the resources', first.
+/// What one proxy gets.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Service clusters, the fixed ones, those that EnvoyFilters add, inbound ones.
@@ -46,40 +52,11 @@ pub struct Snapshot {
     pub listeners: Resources,
     /// What became of every EnvoyFilter.
     pub report: Arc<Report>,
-    cluster_set: Arc<ResourceSet>,
-    endpoint_set: Arc<ResourceSet>,
-    listener_set: Arc<ResourceSet>,
-}
-
-impl Snapshot {
-    pub(crate) fn new(
-        clusters: Resources,
-        endpoints: (Arc<Resources>, Arc<ResourceSet>),
-        listeners: Resources,
-        report: Report,
-    ) -> Self {
-        Self {
-            cluster_set: set(&clusters),
-            endpoint_set: endpoints.1,
-            listener_set: set(&listeners),
-            clusters,
-            endpoints: endpoints.0,
-            listeners,
-            report: Arc::new(report),
-        }
-    }
-
-    /// The same for the server of xDS, as the state `version`.
-    #[must_use]
-    pub fn served(&self, version: impl Into<Arc<str>>) -> xds::server::Snapshot {
-        xds::server::Snapshot::new(version)
-            .with(Kind::Cluster, Arc::clone(&self.cluster_set))
-            .with(Kind::Endpoints, Arc::clone(&self.endpoint_set))
-            .with(Kind::Listener, Arc::clone(&self.listener_set))
-    }
+    /// The same as the server of xDS sends it; the same `Arc` as under an earlier state if nothing differs.
+    pub served: Arc<xds::server::Snapshot>,
 }
 
 /// `resources` as they are served.
-pub(crate) fn set(resources: &Resources) -> Arc<ResourceSet> {
-    Arc::new(ResourceSet::new(resources.iter().map(|resource| Arc::clone(&resource.wire))))
+pub(crate) fn set(resources: &Resources) -> ResourceSet {
+    ResourceSet::new(resources.iter().map(|resource| Arc::clone(&resource.wire)))
 }

@@ -24,11 +24,17 @@ impl Buffer {
     }
 
     pub(crate) fn extend(&mut self, more: &[u8]) {
+        self.end().extend_from_slice(more);
+    }
+
+    /// Where more is to be added.
+    #[inline]
+    pub(crate) fn end(&mut self) -> &mut Vec<u8> {
         if self.start > COMPACT && self.start > self.bytes.len() / 2 {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
-        self.bytes.extend_from_slice(more);
+        &mut self.bytes
     }
 
     pub(crate) fn consume(&mut self, n: usize) {

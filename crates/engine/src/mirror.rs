@@ -4,7 +4,7 @@ use crate::engine::{ClusterId, Engine};
 use crate::forward::Errand;
 use crate::places::Ticket;
 use crate::route::Leg;
-use crate::split::{Piece, groups};
+use crate::split::{Cut, Piece, groups, write_fragment};
 use crate::upstream::{Kind, Spot};
 use resp::Request;
 
@@ -55,10 +55,11 @@ impl Engine {
             return self.copy(leg, cluster, pieces[0].spot, request.bytes);
         }
         pieces.sort_unstable();
+        let cut = Cut::of(request, step);
         let mut bytes = self.pool.take();
         for group in groups(pieces) {
             bytes.clear();
-            self.write_fragment(leg, request, step, group, &mut bytes);
+            write_fragment(&self.filters[leg.filter.index()].routes[leg.route], &cut, group, &mut bytes);
             self.copy(leg, cluster, group[0].spot, &bytes);
         }
         self.pool.give(bytes);

@@ -51,14 +51,6 @@ pub(crate) struct Place {
     pub(crate) started: Time,
 }
 
-impl Place {
-    /// No reply has come, and none that comes has to be held back.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.ready && !self.delayed
-    }
-}
-
 const VACANT: Place = Place {
     session: NONE,
     generation: 0,

@@ -6,6 +6,7 @@
 //! do the same work and compares what comes out.
 
 mod back;
+mod fragment;
 
 use crate::cluster::Cluster;
 use crate::engine::{Engine, FilterId, SessionId, UpstreamId};
@@ -16,7 +17,7 @@ use crate::random::Random;
 use crate::session::Session;
 use crate::shard::{is_cursor, role};
 use crate::time::Time;
-use crate::upstream::{InFlight, Kind, Upstream};
+use crate::upstream::{InFlight, Kind, Spot, Upstream};
 use command::{Effect, Recent};
 use meant::ReadPolicy;
 use resp::request::{Scan, Step};
@@ -49,13 +50,18 @@ struct Road<'a> {
     clusters: &'a [Cluster],
     upstreams: &'a mut Slab<Upstream>,
     dirty: &'a mut Vec<UpstreamId>,
-    random: &'a mut Random,
+    chance: Chance<'a>,
     recent: &'a mut Recent,
-    limits: &'a Limits,
-    now: Time,
     deadline: Time,
     tally: Tally,
     shape: Option<Shape>,
+}
+
+/// What the choice of a connection depends on, the same for a whole turn.
+struct Chance<'a> {
+    random: &'a mut Random,
+    limits: &'a Limits,
+    now: Time,
 }
 
 /// What is the same for all requests that begin alike.
@@ -95,10 +101,8 @@ impl Engine {
             clusters: &self.clusters,
             upstreams: &mut self.upstreams,
             dirty: &mut self.dirty_upstreams,
-            random: &mut self.random,
+            chance: Chance { random: &mut self.random, limits: &self.limits, now: self.now },
             recent: &mut self.recent,
-            limits: &self.limits,
-            now: self.now,
             deadline,
             tally: Tally::default(),
             shape: None,
@@ -129,10 +133,10 @@ fn next(scan: &mut Scan, bytes: &[u8], at: &mut usize, limits: &resp::Limits) ->
 impl Road<'_> {
     fn run(&mut self, scan: &mut Scan, bytes: &[u8], at: &mut usize) -> Stop {
         while *at < bytes.len() {
-            if self.session.is_full(self.filter, self.limits) {
+            if self.session.is_full(self.filter, self.chance.limits) {
                 return Stop::Full;
             }
-            match scan.next(&bytes[*at..], &self.limits.frames) {
+            match scan.next(&bytes[*at..], &self.chance.limits.frames) {
                 Ok(Step::Whole { request, repeats, consumed }) => {
                     if !repeats || self.shape.is_none() {
                         self.shape = self.shape_of(&request);
@@ -171,19 +175,9 @@ impl Road<'_> {
         let cluster_id = self.filter.routes[self.filter.find(key)?].plain(read)?;
         let cluster = &self.clusters[cluster_id.index()];
         let spot = cluster.spot(key, self.filter.settings.enable_hashtagging);
-        let shard = cluster.sure_shard(spot)?;
-        let policy = if cluster.has_slots() { policy } else { ReadPolicy::Primary };
-        // Who draws again draws the same.
-        let mut random = self.random.clone();
-        let node = cluster.member(shard, policy, None, self.now, &mut random)?;
-        let id = cluster.nodes[usize::from(node)].upstreams[role(cluster, shard, node) as usize];
-        let upstream = self.upstreams.get_mut(id as usize)?;
-        if upstream.is_full(request.bytes.len(), self.limits.upstream_bytes, self.limits) {
-            return None;
-        }
-        *self.random = random;
+        let (id, upstream) = self.chance.upstream(cluster, self.upstreams, spot, policy, request.bytes.len())?;
         let entry = InFlight {
-            ticket: self.places.push(self.id, self.session, command, self.now),
+            ticket: self.places.push(self.id, self.session, command, self.chance.now),
             spot,
             filter: self.of,
             command,
@@ -192,16 +186,42 @@ impl Road<'_> {
             hops: 0,
             len: request.bytes.len() as u32,
             deadline: self.deadline,
-            queued: self.now,
+            queued: self.chance.now,
         };
         upstream.push(entry, request.bytes);
         count_sent(upstream, cluster);
         if upstream.open && !upstream.dirty {
             upstream.dirty = true;
-            self.dirty.push(UpstreamId(id));
+            self.dirty.push(id);
         }
         self.tally.add(command, self.filter);
         Some(())
+    }
+}
+
+impl Chance<'_> {
+    /// The connection for a spot, if there is one with room for `more` bytes.
+    #[inline(always)]
+    fn upstream<'a>(
+        &mut self,
+        cluster: &Cluster,
+        upstreams: &'a mut Slab<Upstream>,
+        spot: Spot,
+        policy: ReadPolicy,
+        more: usize,
+    ) -> Option<(UpstreamId, &'a mut Upstream)> {
+        let shard = cluster.sure_shard(spot)?;
+        let policy = if cluster.has_slots() { policy } else { ReadPolicy::Primary };
+        // Whoever has to draw again, because there is no connection yet, draws the same.
+        let mut random = self.random.clone();
+        let node = cluster.member(shard, policy, None, self.now, &mut random)?;
+        let id = cluster.nodes[usize::from(node)].upstreams[role(cluster, shard, node) as usize];
+        let upstream = upstreams.get_mut(id as usize)?;
+        if upstream.is_full(more, self.limits.upstream_bytes, self.limits) {
+            return None;
+        }
+        *self.random = random;
+        Some((UpstreamId(id), upstream))
     }
 }
 

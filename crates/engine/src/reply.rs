@@ -65,6 +65,7 @@ impl Engine {
                     self.reply(id, &bytes[at..at + len]);
                     at += len;
                 }
+                Back::Gathered(ticket) => self.gathered(ticket),
                 Back::Unread(client) => self.bound_unread(client),
                 Back::Empty => {
                     let upstream = &mut self.upstreams[id.0 as usize];

@@ -7,6 +7,7 @@
 use crate::cluster::Cluster;
 use crate::engine::{ClusterId, Engine, FilterId, SessionId};
 use crate::failure::Failure;
+use crate::filter::Route;
 use crate::forward::Errand;
 use crate::join::{Gather, Part, Way};
 use crate::places::Ticket;
@@ -111,27 +112,27 @@ impl Engine {
         }
         pieces.sort_unstable();
         let row = command::get(leg.command);
-        let mut gather = Gather::new(row.join, Way::Keys, request.len());
+        let mut gather = self.new_gather(row.join, Way::Keys);
+        gather.order.resize((request.len() - 1) / step, 0);
         for (part, group) in groups(pieces).enumerate() {
             gather.parts.push(Part::of(group.len()));
             for piece in group {
                 gather.order[(piece.argument as usize - 1) / step] = part as u32;
             }
         }
-        gather.order.truncate((request.len() - 1) / step);
         self.attach(leg.ticket, gather);
-        let mut bytes = self.pool.take();
+        let cut = Cut::of(request, step);
         for (part, group) in groups(pieces).enumerate() {
             let leg = Leg { ticket: leg.ticket.for_part(part as u32), route: group[0].route, ..leg };
             if leg.route == NO_ROUTE {
                 self.fail(leg.ticket, &Failure::NoRoute);
-                continue;
+            } else if !self.plain_fragment(leg, &cut, group) {
+                let mut bytes = self.pool.take();
+                write_fragment(&self.filters[leg.filter.index()].routes[leg.route], &cut, group, &mut bytes);
+                self.take_to(leg, group[0].spot, &bytes);
+                self.pool.give(bytes);
             }
-            bytes.clear();
-            self.write_fragment(leg, request, step, group, &mut bytes);
-            self.take_to(leg, group[0].spot, &bytes);
         }
-        self.pool.give(bytes);
     }
 
     /// Like `take`, where the spot is known already.
@@ -139,31 +140,6 @@ impl Engine {
         if let Some(cluster) = self.cluster_of(leg) {
             self.send(leg, cluster, spot, bytes);
         }
-    }
-
-    /// The request with the keys of `group` alone, as their route changes them.
-    pub(crate) fn write_fragment(
-        &mut self,
-        leg: Leg,
-        request: &Request<'_>,
-        step: usize,
-        group: &[Piece],
-        out: &mut Vec<u8>,
-    ) {
-        let mut renamed = self.pool.take();
-        let route = &self.filters[leg.filter.index()].routes[leg.route];
-        resp::write::array(out, 1 + group.len() * step);
-        resp::write::bulk(out, request.get(0).unwrap_or_default());
-        for piece in group {
-            let at = piece.argument as usize;
-            renamed.clear();
-            route.rewrite(request.get(at).unwrap_or_default(), &mut renamed);
-            resp::write::bulk(out, &renamed);
-            for value in at + 1..at + step {
-                resp::write::bulk(out, request.get(value).unwrap_or_default());
-            }
-        }
-        self.pool.give(renamed);
     }
 
     /// Lets the parts of a request meet again at its place.
@@ -255,7 +231,7 @@ impl Engine {
 
     fn send_to_all(&mut self, leg: Leg, cluster: ClusterId, request: &Request<'_>, shards: &[Owning]) {
         let join = command::join_of(leg.command, request).unwrap_or(Join::Only);
-        let mut gather = Gather::new(join, Way::Shards, 0);
+        let mut gather = self.new_gather(join, Way::Shards);
         gather.parts.resize_with(shards.len(), Part::default);
         self.attach(leg.ticket, gather);
         // Settings, scripts and slow logs are the servers' own: they are asked for where they are changed.
@@ -288,7 +264,7 @@ impl Engine {
             Some(shard) => (shard, node_cursor),
             None => (self.clusters[cluster.index()].successor(slot, shards), 0),
         };
-        let mut gather = Gather::new(Join::Cursor, Way::Scan { cluster, name: shard.name }, 0);
+        let mut gather = self.new_gather(Join::Cursor, Way::Scan { cluster, name: shard.name });
         gather.parts.push(Part::default());
         self.attach(leg.ticket, gather);
         let digits = node_cursor.to_string();
@@ -298,6 +274,39 @@ impl Engine {
         resp::write::command(&mut bytes, &words);
         self.send(Leg { ticket: leg.ticket.for_part(0), ..leg }, cluster, shard.spot, &bytes);
         self.pool.give(bytes);
+    }
+}
+
+/// A request that is being cut up.
+pub(crate) struct Cut<'a> {
+    pub(crate) request: &'a Request<'a>,
+    /// 1 where each argument is a key, 2 where each key has a value.
+    step: usize,
+    /// The command's name as it stands in the request.
+    name: &'a [u8],
+}
+
+impl<'a> Cut<'a> {
+    pub(crate) fn of(request: &'a Request<'a>, step: usize) -> Self {
+        Self { request, step, name: request.raw(0).unwrap_or_default() }
+    }
+}
+
+/// The request with the keys of `group` alone, as their route changes them.
+pub(crate) fn write_fragment(route: &Route, cut: &Cut<'_>, group: &[Piece], out: &mut Vec<u8>) {
+    let raw = |i: usize| cut.request.raw(i).unwrap_or_default();
+    resp::write::array(out, 1 + group.len() * cut.step);
+    out.extend_from_slice(cut.name);
+    for piece in group {
+        let at = piece.argument as usize;
+        if route.rewrites() {
+            let mut renamed = Vec::new();
+            route.rewrite(cut.request.get(at).unwrap_or_default(), &mut renamed);
+            resp::write::bulk(out, &renamed);
+        } else {
+            out.extend_from_slice(raw(at));
+        }
+        (at + 1..at + cut.step).for_each(|value| out.extend_from_slice(raw(value)));
     }
 }
 

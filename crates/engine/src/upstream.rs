@@ -115,8 +115,15 @@ impl Upstream {
     }
 
     /// Puts a request at the end of the line.
+    #[inline]
     pub(crate) fn push(&mut self, entry: InFlight, bytes: &[u8]) {
         self.window.extend(bytes);
+        self.enter(entry);
+    }
+
+    /// Puts a request whose bytes have been written at the end of the line.
+    #[inline]
+    pub(crate) fn enter(&mut self, entry: InFlight) {
         self.earliest = self.earliest.min(entry.deadline);
         self.line.push_back(entry);
     }

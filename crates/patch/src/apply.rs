@@ -27,7 +27,8 @@ const MOST_ROUNDS: usize = 16;
 /// What `filters` make of `base` for `proxy`, and what became of every patch.
 ///
 /// `filters` may come in any order; those that do not concern the proxy are told and left out. A resource that no patch
-/// concerns is moved and not copied. The same arguments give the same result.
+/// concerns is moved and not copied. The same arguments give the same result, but for the order of a map's entries in the
+/// bytes of an `Any`, which protobuf leaves open: compare messages, not bytes.
 pub fn apply(
     schema: &Schema,
     base: Resources,
@@ -77,20 +78,30 @@ impl Work<'_> {
         (applied, held, refusals)
     }
 
-    /// The patches without which the resource would not be faulty: the last one that is enough by itself, else all.
+    /// The patches at fault: for every reason the last patch without which it would not be there, else all.
     fn causes(&self, fault: &Fault, held: &Held) -> Vec<usize> {
-        let Target::Base(kind, index) = fault.target else { return fault.touched.clone() };
-        let is_cured = |order: usize| {
+        if matches!(fault.target, Target::Added(..)) {
+            return fault.touched.clone();
+        }
+        let without = |order: usize| {
             let mut held = held.clone();
             held.insert((order, fault.target));
             let applied = engine::run(self.schema, self.base, self.proxy.role, &self.selection.chosen, &held);
             let faults = refusal::find(self.schema, self.base, &applied);
-            !faults.iter().any(|fault| fault.target == Target::Base(kind, index))
+            let left = faults.into_iter().find(|other| other.target == fault.target);
+            (order, left.map(|left| left.reasons).unwrap_or_default())
         };
-        match fault.touched.iter().rev().copied().find(|order| is_cured(*order)) {
-            Some(order) => vec![order],
-            None => fault.touched.clone(),
+        let left: Vec<(usize, Vec<String>)> = fault.touched.iter().rev().map(|order| without(*order)).collect();
+        let mut causes = Vec::new();
+        for reason in &fault.reasons {
+            match left.iter().find(|(_, left)| !left.contains(reason)) {
+                Some((order, _)) => causes.push(*order),
+                None => return fault.touched.clone(),
+            }
         }
+        causes.sort_unstable();
+        causes.dedup();
+        causes
     }
 
     fn tell(&self, fault: &Fault, causes: &[usize], held_back: bool, refusals: &mut Vec<Refusal>) {

@@ -2,6 +2,7 @@
 
 use config::Schema;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
+use std::borrow::Cow;
 
 /// The text of a field, empty if it is not set.
 pub(crate) fn text(message: &DynamicMessage, name: &str) -> String {
@@ -28,11 +29,16 @@ pub(crate) fn choice(message: &DynamicMessage, name: &str) -> String {
 }
 
 /// The message in a field, if it is set.
-pub(crate) fn inner(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
-    if !message.has_field_by_name(name) {
-        return None;
+pub(crate) fn peek<'m>(message: &'m DynamicMessage, name: &str) -> Option<&'m DynamicMessage> {
+    match message.get_field_by_name(name)? {
+        Cow::Borrowed(Value::Message(inner)) => Some(inner),
+        _ => None,
     }
-    message.get_field_by_name(name)?.as_message().cloned()
+}
+
+/// A copy of the message in a field, if it is set.
+pub(crate) fn inner(message: &DynamicMessage, name: &str) -> Option<DynamicMessage> {
+    peek(message, name).cloned()
 }
 
 /// The message in a field, to be changed, if it is set.
@@ -67,17 +73,17 @@ pub(crate) fn texts(message: &DynamicMessage, name: &str) -> Vec<String> {
 
 /// Where a listener listens: address and port, if it has a socket address.
 pub(crate) fn socket(listener: &DynamicMessage) -> Option<(String, u32)> {
-    let socket = inner(&inner(listener, "address")?, "socket_address")?;
-    Some((text(&socket, "address"), number(&socket, "port_value")))
+    let socket = peek(peek(listener, "address")?, "socket_address")?;
+    Some((text(socket, "address"), number(socket, "port_value")))
 }
 
 /// The destination port that a filter chain asks for, 0 for any.
 pub(crate) fn destination_port(chain: &DynamicMessage) -> u32 {
-    let port = inner(chain, "filter_chain_match").and_then(|matching| inner(&matching, "destination_port"));
-    port.map_or(0, |port| number(&port, "value"))
+    let port = peek(chain, "filter_chain_match").and_then(|matching| peek(matching, "destination_port"));
+    port.map_or(0, |port| number(port, "value"))
 }
 
 /// What `typed_config` holds, if it is set and can be read.
 pub(crate) fn config(schema: &Schema, filter: &DynamicMessage) -> Option<DynamicMessage> {
-    schema.unpack(&inner(filter, "typed_config")?)
+    schema.unpack(peek(filter, "typed_config")?)
 }

@@ -82,3 +82,106 @@ pub(crate) fn any_into(
     into(&mut held, &inner, Lists::Append);
     schema.pack(&held).ok_or(Unmerged::UnknownType(of_target))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Lists, Unmerged, any_into, into};
+    use crate::resources::CLUSTER;
+    use config::Schema;
+    use config::dynamic::{Reader, to_json};
+    use prost_reflect::DynamicMessage;
+    use serde_json::{Value as Json, json};
+
+    fn cluster(schema: &Schema, json: &Json) -> DynamicMessage {
+        let reader = Reader { schema, carries_unknown_types: true };
+        reader.read(&schema.message(CLUSTER).unwrap(), json).unwrap().message
+    }
+
+    fn merged(schema: &Schema, target: &Json, patch: &Json, lists: Lists) -> Json {
+        let mut target = cluster(schema, target);
+        into(&mut target, &cluster(schema, patch), lists);
+        to_json(schema, &target)
+    }
+
+    #[test]
+    fn what_is_set_overwrites_and_a_default_is_not_set() {
+        let schema = Schema::load_mesh().unwrap();
+        let target = json!({
+            "name": "a", "lb_policy": "MAGLEV", "connect_timeout": "5.500s", "type": "EDS", "respect_dns_ttl": true,
+            "per_connection_buffer_limit_bytes": 7, "eds_cluster_config": {"service_name": "s"}
+        });
+        for (patch, field, expected) in [
+            (json!({"name": "b"}), "name", json!("b")),
+            (json!({"name": "", "lb_policy": "ROUND_ROBIN"}), "lb_policy", json!("MAGLEV")),
+            (json!({"respect_dns_ttl": false}), "respect_dns_ttl", json!(true)),
+            // A duration is replaced whole, and so can become nothing.
+            (json!({"connect_timeout": "1s"}), "connect_timeout", json!("1s")),
+            (json!({"connect_timeout": "0s"}), "connect_timeout", json!("0s")),
+            // Not even a wrapper can be set back, where there is one.
+            (json!({"per_connection_buffer_limit_bytes": 0}), "per_connection_buffer_limit_bytes", json!(7)),
+            (
+                json!({"eds_cluster_config": {"eds_config": {"ads": {}}}}),
+                "eds_cluster_config",
+                json!({"service_name": "s", "eds_config": {"ads": {}}}),
+            ),
+            (json!({"cluster_type": {"name": "x"}}), "type", Json::Null),
+        ] {
+            assert_eq!(merged(&schema, &target, &patch, Lists::Append)[field], expected, "{patch}");
+        }
+        let fresh = merged(&schema, &json!({}), &json!({"per_connection_buffer_limit_bytes": 0}), Lists::Append);
+        assert_eq!(fresh["per_connection_buffer_limit_bytes"], 0);
+    }
+
+    #[test]
+    fn lists_and_maps() {
+        let schema = Schema::load_mesh().unwrap();
+        let thresholds = |most: u32| json!({"circuit_breakers": {"thresholds": [{"max_connections": most}]}});
+        for (lists, expected) in [
+            (Lists::Append, json!([{"max_connections": 1}, {"max_connections": 2}])),
+            (Lists::Replace, json!([{"max_connections": 2}])),
+        ] {
+            assert_eq!(
+                merged(&schema, &thresholds(1), &thresholds(2), lists)["circuit_breakers"]["thresholds"],
+                expected
+            );
+        }
+        let metadata =
+            |key: &str, value: u32| json!({"metadata": {"filter_metadata": {key: {"v": value}, "same": {key: value}}}});
+        let both = merged(&schema, &metadata("a", 1), &metadata("b", 2), Lists::Append);
+        assert_eq!(both["metadata"]["filter_metadata"], json!({"a": {"v": 1}, "b": {"v": 2}, "same": {"b": 2}}));
+    }
+
+    #[test]
+    fn what_an_any_holds() {
+        let schema = Schema::load_mesh().unwrap();
+        let of = |name: &str, config: &Json| {
+            let mut config = config.clone();
+            config["@type"] = json!(format!("type.googleapis.com/{name}"));
+            let reader = Reader { schema: &schema, carries_unknown_types: true };
+            reader.read(&schema.message("google.protobuf.Any").unwrap(), &config).unwrap().message
+        };
+        let redis = "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy";
+        let there = of(redis, &json!({"stat_prefix": "a", "settings": {"op_timeout": "5s"}}));
+        let merged = any_into(&schema, &there, &of(redis, &json!({"settings": {"op_timeout": "0.2s"}}))).unwrap();
+        let merged = to_json(&schema, &merged);
+        assert_eq!((&merged["stat_prefix"], &merged["settings"]), (&json!("a"), &json!({"op_timeout": "0.200s"})));
+        let echo = "envoy.extensions.filters.network.echo.v3.Echo";
+        let other = any_into(&schema, &there, &of(echo, &json!({}))).unwrap_err();
+        assert_eq!(other, Unmerged::OtherType(redis.to_owned(), echo.to_owned()));
+        let unknown = of("nobody.Knows", &json!({}));
+        assert_eq!(
+            any_into(&schema, &unknown, &unknown).unwrap_err(),
+            Unmerged::UnknownType("nobody.Knows".to_owned())
+        );
+    }
+
+    /// istiod would put the type of an empty patch on the bytes that are there.
+    #[test]
+    fn an_any_of_another_type_takes_the_place_of_the_first_whole() {
+        let schema = Schema::load_mesh().unwrap();
+        let typed = |config: Json| json!({"cluster_type": {"name": "x", "typed_config": config}});
+        let redis = json!({"@type": "type.googleapis.com/envoy.extensions.clusters.redis.v3.RedisClusterConfig", "cluster_refresh_rate": "3s"});
+        let echo = json!({"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"});
+        assert_eq!(merged(&schema, &typed(redis), &typed(echo.clone()), Lists::Append), typed(echo));
+    }
+}

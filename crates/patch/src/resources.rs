@@ -1,6 +1,9 @@
 //! What a proxy gets: its listeners, clusters and routes.
 
+use config::Schema;
+use config::dynamic::to_json;
 use prost_reflect::DynamicMessage;
+use serde_json::Value as Json;
 
 /// The full name of a listener's message.
 pub const LISTENER: &str = "envoy.config.listener.v3.Listener";
@@ -18,6 +21,17 @@ pub struct Resources {
     pub clusters: Vec<DynamicMessage>,
     /// Messages of type [`ROUTES`].
     pub routes: Vec<DynamicMessage>,
+}
+
+impl Resources {
+    /// Every resource with its kind and name, as JSON.
+    pub fn as_json(&self, schema: &Schema) -> Vec<(Kind, String, Json)> {
+        let of = |kind: Kind| {
+            let list = crate::refusal::of_kind(self, kind).iter();
+            list.map(move |message| (kind, crate::field::name(message), to_json(schema, message)))
+        };
+        [Kind::Listener, Kind::Cluster, Kind::RouteConfiguration].into_iter().flat_map(of).collect()
+    }
 }
 
 /// The three kinds of resources.

@@ -125,13 +125,27 @@ pub fn is_push(bytes: &[u8]) -> bool {
 #[inline]
 fn plain(bytes: &[u8], limits: &Limits) -> Option<usize> {
     match bytes {
-        [b'$', b'-', b'1', b'\r', b'\n', ..] | [b'+', b'O', b'K', b'\r', b'\n', ..] => Some(5),
+        [b'$', ..] => bulk(bytes, limits),
+        [b'+', b'O', b'K', b'\r', b'\n', ..] => Some(5),
+        [b':', ..] => number::short(bytes, 1).map(|(_, next)| next),
+        // What a node answers to MGET of one key, into which MGET is cut.
+        [b'*', b'1', b'\r', b'\n', inner @ ..] if limits.depth > 0 && limits.elements > 0 => {
+            bulk(inner, limits).map(|len| len + 4)
+        }
+        _ => None,
+    }
+}
+
+/// The length of a bulk string or a null, if it is whole.
+#[inline(always)]
+fn bulk(bytes: &[u8], limits: &Limits) -> Option<usize> {
+    match bytes {
+        [b'$', b'-', b'1', b'\r', b'\n', ..] => Some(5),
         [b'$', ..] => {
             let (len, start) = number::short(bytes, 1)?;
             let end = start + len;
             (len <= limits.bulk && bytes.get(end..end + 2)? == b"\r\n").then_some(end + 2)
         }
-        [b':', ..] => number::short(bytes, 1).map(|(_, next)| next),
         _ => None,
     }
 }

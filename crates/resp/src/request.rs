@@ -40,4 +40,15 @@ impl<'a> Request<'a> {
         let arg = self.args.get(i)?;
         self.bytes.get(arg.start as usize..arg.start as usize + arg.len as usize)
     }
+
+    /// Argument `i` as it stands in the request, with its `$n\r\n` and its line end; or nothing past the end.
+    #[inline]
+    pub fn raw(&self, i: usize) -> Option<&'a [u8]> {
+        let end = |arg: &Arg| arg.start as usize + arg.len as usize + 2;
+        let begin = match i.checked_sub(1) {
+            Some(before) => end(self.args.get(before)?),
+            None => self.bytes.iter().position(|byte| *byte == b'\n')? + 1,
+        };
+        self.bytes.get(begin..end(self.args.get(i)?))
+    }
 }

@@ -26,12 +26,36 @@ pub enum Command {
         #[arg(short = 'c', long = "config", value_name = "FILE", required = true, num_args = 1..)]
         files: Vec<PathBuf>,
     },
+    /// Shows what a sidecar would receive from the control plane
+    Control(ControlArgs),
+    /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
+    Patch(PatchArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo {
         /// Leaves everything running at the end, until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
+}
+
+/// `slotmesh control`.
+#[derive(Args, Debug)]
+pub struct ControlArgs {
+    /// Folder of Kubernetes and Istio resources, as YAML or JSON files
+    #[arg(long, value_name = "DIR")]
+    pub files: PathBuf,
+    /// Settings of the mesh, as in Istio's MeshConfig
+    #[arg(long, value_name = "FILE")]
+    pub mesh: Option<PathBuf>,
+    /// Prints what the node would get
+    #[arg(long, required = true, requires = "node")]
+    pub print: bool,
+    /// Envoy's node as JSON: who asks
+    #[arg(long, value_name = "FILE")]
+    pub node: PathBuf,
+    /// Form of the output
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "json", value_parser = ["json"])]
+    pub output: String,
 }
 
 /// `slotmesh proxy`.
@@ -57,6 +81,40 @@ impl ProxyArgs {
         let processors = || available_parallelism().map_or(1, usize::from);
         self.workers.map_or_else(processors, usize::from)
     }
+}
+
+/// `slotmesh patch`.
+#[derive(Args, Debug)]
+pub struct PatchArgs {
+    /// What the proxy has: its /config_dump, or {node, listeners, clusters, routes}; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub base: PathBuf,
+    /// EnvoyFilters, as YAML or JSON
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub filters: Vec<PathBuf>,
+    /// The proxy's node, if the base does not tell it
+    #[arg(long, value_name = "FILE")]
+    pub node: Option<PathBuf>,
+    /// The namespace whose EnvoyFilters concern every proxy
+    #[arg(long, value_name = "NAME", default_value = "istio-system")]
+    pub root_namespace: String,
+    /// Leaves out patches whose result the proxy would refuse, as our control plane does and istiod does not
+    #[arg(long)]
+    pub hold_back: bool,
+    /// How the result is shown
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "json")]
+    pub output: PatchOutput,
+}
+
+/// What `slotmesh patch` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PatchOutput {
+    /// The base with its changes, and a report
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// What has changed, and the report for people
+    Diff,
 }
 
 /// The proxy without a file.

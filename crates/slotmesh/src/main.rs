@@ -3,6 +3,8 @@
 mod cli;
 mod shorthand;
 mod validate;
+mod patch;
+mod control;
 mod boot;
 mod demo;
 
@@ -15,6 +17,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Proxy(args) => proxy(&args).map(|()| ExitCode::SUCCESS),
         Command::Validate { files } => validate::run(&files),
+        Command::Control(args) => control::run(&args),
+        Command::Patch(args) => patch::run(&args),
         Command::Demo { keep } => demo::run(keep),
     };
     outcome.unwrap_or_else(|error| {

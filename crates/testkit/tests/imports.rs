@@ -36,7 +36,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
 /// Libraries that only some rooms may use, as beginnings of names.
 const GUARDED: [(&str, &[&str]); 7] = [
     // The path of a request knows no task.
-    ("tokio", &["topology", "xds", "admin", "slotmesh"]),
+    ("tokio", &["topology", "xds", "control", "admin", "slotmesh"]),
     ("axum", &["admin"]),
     // Protobuf stays where configuration is read.
     ("prost", &["config", "xds", "patch", "control"]),

@@ -5,19 +5,24 @@
 //! cache. What a server repeats without a change is acknowledged without troubling anybody. [`watch_file`] delivers the
 //! content of files in the same way.
 
+// The conversation, without I/O.
 mod backoff;
+mod lane;
+mod talk;
+mod update;
+
+// The drivers: a connection, or a file.
 mod cache;
 mod connect;
 mod files;
-mod lane;
 mod run;
-mod talk;
-mod update;
+mod settings;
 
 pub use backoff::Backoff;
 pub use connect::{Address, ClientTls};
 pub use files::{Decode, FileError, watch_file};
 pub use lane::Want;
-pub use run::{Client, Settings, State};
+pub use run::Client;
+pub use settings::{Settings, State};
 pub use talk::{Arrival, Outcome, Request, Talk};
 pub use update::{Origin, Refused, Update, Verdict};

@@ -7,23 +7,23 @@
 //!
 //! What a resource *means* is not this room's business: resources are named bytes with a version.
 
-/// The messages of the discovery service, as far as they are needed.
+// The messages of the discovery service, as far as they are needed.
 pub mod proto;
-/// The types of resources, in the order in which they are pushed.
+// The types of resources, in the order in which they are pushed.
 pub mod kind;
-/// One named resource, an immutable set of them, and what differs between two sets.
+// One named resource, an immutable set of them, and what differs between two sets.
 pub mod resource;
-/// Who asks: the node, and the identity that Istio writes into its id.
+// Who asks: the node, and the identity that Istio writes into its id.
 pub mod node;
-/// The names that one side asks the other for.
+// The names that one side asks the other for.
 pub mod names;
-/// The paths of the gRPC methods.
+// The paths of the gRPC methods.
 pub mod method;
-/// What was refused, and the resources that a refusal's text names.
+// What was refused, and the resources that a refusal's text names.
 pub mod nack;
-/// The control plane's side.
+// The control plane's side.
 pub mod server;
-/// The proxy's side.
+// The proxy's side.
 pub mod client;
 
 pub use kind::{Kind, PerKind};

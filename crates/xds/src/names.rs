@@ -1,5 +1,6 @@
 //! The names that one side asks the other for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A sorted set of names. Cloning shares; so ten thousand proxies that ask for the same names cost one list.
@@ -62,9 +63,45 @@ impl<T: Into<Arc<str>>> FromIterator<T> for Names {
     }
 }
 
+/// Lists of names that are in use, one allocation each.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    known: HashSet<Names>,
+    /// Lists at which to look for those that nobody uses any more.
+    crowded: usize,
+}
+
+impl Pool {
+    /// The same names, sharing the memory of an equal list where there is one.
+    pub(crate) fn share(&mut self, names: &Names) -> Names {
+        if let Some(known) = self.known.get(names) {
+            return known.clone();
+        }
+        if self.known.len() >= self.crowded {
+            self.known.retain(|names| Arc::strong_count(&names.0) > 1);
+            self.crowded = 16 + 2 * self.known.len();
+        }
+        self.known.insert(names.clone());
+        names.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_lists_share_and_unused_ones_are_forgotten() {
+        let mut pool = Pool::default();
+        let list = |number: usize| -> Names { [number.to_string()].into_iter().collect() };
+        let first = pool.share(&list(1));
+        assert!(Arc::ptr_eq(&pool.share(&list(1)).0, &first.0));
+        for number in 0..1000 {
+            pool.share(&list(number));
+        }
+        assert!(pool.known.len() < 100, "{}", pool.known.len());
+        assert!(Arc::ptr_eq(&pool.share(&list(1)).0, &first.0));
+    }
 
     #[test]
     fn names_are_a_set() {

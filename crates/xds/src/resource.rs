@@ -10,7 +10,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::kind::Kind;
 use crate::proto::{Any, ClusterEndpointsName};
 
-/// A named resource: an encoded `Any` and a version. Equal versions of one name mean equal bytes.
+/// A named resource: an encoded `Any` and a version. Equal versions of one name mean equal content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Unique in its kind.
@@ -23,7 +23,8 @@ pub struct Resource {
 
 impl Resource {
     /// From an encoded message. The version is a hash of the bytes, so that it is the same after a restart and a proxy
-    /// that comes back with what it has need not be sent it again.
+    /// that comes back with what it has need not be sent it again. Messages with maps in them have other bytes each time
+    /// they are encoded: give those a version of their own.
     pub fn new(kind: Kind, name: impl Into<Arc<str>>, message: impl Into<Bytes>) -> Resource {
         let any = Any { type_url: kind.url().to_owned(), value: message.into() }.encode_to_vec();
         Resource { name: name.into(), version: format!("{:016x}", xxh64(&any, 0)).into(), any: any.into() }
@@ -44,18 +45,27 @@ pub(crate) fn endpoints_name(cluster: &Resource) -> Arc<str> {
 
 /// The resources of one kind for one node, or for many: immutable, to be shared. Keeps the order in which it was given,
 /// which is the order in which they are sent.
-#[derive(Debug, Default)]
+///
+/// Most of what a proxy has others have too. So a set has two layers: one that many sets share, and a few of its own after
+/// it, see [`ResourceSet::with`]. Ten thousand proxies with a thousand common resources each then cost ten thousand times
+/// a few, and what changed is found by looking at the few as long as the common layer is the same.
+#[derive(Clone, Debug, Default)]
 pub struct ResourceSet {
+    shared: Arc<Layer>,
+    own: Layer,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Layer {
     listed: Box<[Arc<Resource>]>,
     /// Positions in `listed`, sorted by name.
     sorted: Box<[u32]>,
     digest: u64,
 }
 
-impl ResourceSet {
-    /// Of two resources with one name the first is kept: proxies refuse a whole push for a name that comes twice.
-    pub fn new(resources: impl IntoIterator<Item = Arc<Resource>>) -> ResourceSet {
-        let mut listed: Vec<Arc<Resource>> = resources.into_iter().collect();
+impl Layer {
+    /// Of two resources with one name the first is kept.
+    fn new(mut listed: Vec<Arc<Resource>>) -> Layer {
         let mut sorted = by_name(&listed);
         if sorted.windows(2).any(|pair| listed[pair[0] as usize].name == listed[pair[1] as usize].name) {
             sorted.dedup_by(|later, earlier| listed[*later as usize].name == listed[*earlier as usize].name);
@@ -63,13 +73,43 @@ impl ResourceSet {
             listed = sorted.iter().map(|&at| listed[at as usize].clone()).collect();
             sorted = by_name(&listed);
         }
-        let digest = digest(sorted.iter().map(|&at| &*listed[at as usize]));
-        ResourceSet { listed: listed.into(), sorted: sorted.into(), digest }
+        let digest = listed.iter().fold(0, |sum: u64, resource| sum.wrapping_add(fingerprint(resource)));
+        Layer { listed: listed.into(), sorted: sorted.into(), digest }
+    }
+
+    fn position(&self, name: &str) -> Option<u32> {
+        let found = self.sorted.binary_search_by(|&at| (*self.listed[at as usize].name).cmp(name)).ok()?;
+        self.sorted.get(found).copied()
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.listed.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Positions, counted from `first`, and resources in the order of their names.
+    fn in_name_order(&self, first: u32) -> impl Iterator<Item = (u32, &Arc<Resource>)> {
+        self.sorted.iter().map(move |&at| (first + at, &self.listed[at as usize]))
+    }
+}
+
+impl ResourceSet {
+    /// All in the layer that [`ResourceSet::with`] shares. Of two resources with one name the first is kept: proxies
+    /// refuse a whole push for a name that comes twice.
+    pub fn new(resources: impl IntoIterator<Item = Arc<Resource>>) -> ResourceSet {
+        ResourceSet { shared: Arc::new(Layer::new(resources.into_iter().collect())), own: Layer::default() }
+    }
+
+    /// These resources, and after them those of `more` whose name is not among them. The common layer is shared with the
+    /// new set, not copied.
+    pub fn with(&self, more: impl IntoIterator<Item = Arc<Resource>>) -> ResourceSet {
+        let mut own = self.own.listed.to_vec();
+        own.extend(more.into_iter().filter(|resource| self.shared.position(&resource.name).is_none()));
+        ResourceSet { shared: self.shared.clone(), own: Layer::new(own) }
     }
 
     /// In the order given.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.listed.iter()
+        self.shared.listed.iter().chain(&self.own.listed)
     }
 
     /// The resource of a name.
@@ -77,67 +117,54 @@ impl ResourceSet {
         self.position(name).and_then(|at| self.at(at))
     }
 
-    /// Where in the order given the resource of a name is.
-    pub(crate) fn position(&self, name: &str) -> Option<u32> {
-        let found = self.sorted.binary_search_by(|&at| (*self.listed[at as usize].name).cmp(name)).ok()?;
-        self.sorted.get(found).copied()
-    }
-
     /// How many.
     pub fn len(&self) -> usize {
-        self.listed.len()
+        self.shared.listed.len() + self.own.listed.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.listed.is_empty()
+        self.len() == 0
     }
 
     /// Names and versions as one number; the order is no part of it.
     pub fn digest(&self) -> u64 {
-        self.digest
+        self.shared.digest.wrapping_add(self.own.digest)
     }
 
     /// What leads from this set to `newer`.
     pub fn difference(&self, newer: &ResourceSet) -> Difference {
         let mut difference = Difference::default();
-        let (mut old, mut new) = (self.in_name_order().peekable(), newer.sorted.iter().copied().peekable());
-        loop {
-            let order = match (old.peek(), new.peek()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(a), Some(&b)) => compare(a, &newer.listed[b as usize]),
-            };
-            match order {
-                Ordering::Less => difference.removed.extend(old.next().cloned()),
-                Ordering::Greater => difference.changed.extend(new.next()),
-                Ordering::Equal => {
-                    if let (Some(a), Some(b)) = (old.next(), new.next()) {
-                        let same =
-                            Arc::ptr_eq(a, &newer.listed[b as usize]) || a.version == newer.listed[b as usize].version;
-                        difference.changed.extend((!same).then_some(b));
-                    }
-                }
-            }
+        if Arc::ptr_eq(&self.shared, &newer.shared) {
+            let first = self.shared.len();
+            difference.walk(self.own.in_name_order(first), newer.own.in_name_order(first));
+        } else {
+            difference.walk(self.in_name_order(), newer.in_name_order());
         }
         // Sent in the set's own order, not in that of the names.
         difference.changed.sort_unstable();
         difference
     }
 
-    /// These resources, and of `others` those whose name is not among them, after them.
-    pub fn with<'a>(&'a self, others: impl IntoIterator<Item = &'a Arc<Resource>>) -> ResourceSet {
-        ResourceSet::new(self.iter().chain(others).cloned())
+    /// Where in the order given the resource of a name is.
+    pub(crate) fn position(&self, name: &str) -> Option<u32> {
+        self.shared.position(name).or_else(|| self.own.position(name).map(|at| at + self.shared.len()))
     }
 
-    /// The resource at a position of [`Difference::changed`].
+    /// The resource at a position.
     pub(crate) fn at(&self, position: u32) -> Option<&Arc<Resource>> {
-        self.listed.get(position as usize)
+        let own = || self.own.listed.get((position - self.shared.len()) as usize);
+        self.shared.listed.get(position as usize).or_else(own)
     }
 
-    fn in_name_order(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.sorted.iter().map(|&at| &self.listed[at as usize])
+    fn in_name_order(&self) -> impl Iterator<Item = (u32, &Arc<Resource>)> {
+        let mut shared = self.shared.in_name_order(0).peekable();
+        let mut own = self.own.in_name_order(self.shared.len()).peekable();
+        std::iter::from_fn(move || match (shared.peek(), own.peek()) {
+            (Some((_, a)), Some((_, b))) if b.name < a.name => own.next(),
+            (Some(_), _) => shared.next(),
+            (None, _) => own.next(),
+        })
     }
 }
 
@@ -152,8 +179,8 @@ fn by_name(listed: &[Arc<Resource>]) -> Vec<u32> {
     sorted
 }
 
-fn digest<'a>(resources: impl Iterator<Item = &'a Resource>) -> u64 {
-    resources.fold(0, |seed, resource| xxh64(resource.version.as_bytes(), xxh64(resource.name.as_bytes(), seed)))
+fn fingerprint(resource: &Resource) -> u64 {
+    xxh64(resource.version.as_bytes(), xxh64(resource.name.as_bytes(), 0))
 }
 
 /// What leads from one set to a newer one.
@@ -163,6 +190,36 @@ pub struct Difference {
     pub(crate) changed: Vec<u32>,
     /// Resources of the older set whose name the newer one does not have.
     pub removed: Vec<Arc<Resource>>,
+}
+
+impl Difference {
+    /// Both in the order of their names, with their positions.
+    fn walk<'a>(
+        &mut self,
+        old: impl Iterator<Item = (u32, &'a Arc<Resource>)>,
+        new: impl Iterator<Item = (u32, &'a Arc<Resource>)>,
+    ) {
+        let (mut old, mut new) = (old.peekable(), new.peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((_, a)), Some((_, b))) => compare(a, b),
+            };
+            let before = (order != Ordering::Greater).then(|| old.next()).flatten();
+            let after = (order != Ordering::Less).then(|| new.next()).flatten();
+            match (before, after) {
+                (Some((_, a)), Some((at, b))) => {
+                    let same = Arc::ptr_eq(a, b) || a.version == b.version;
+                    self.changed.extend((!same).then_some(at));
+                }
+                (None, Some((at, _))) => self.changed.push(at),
+                (Some((_, a)), None) => self.removed.push(a.clone()),
+                (None, None) => return,
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -202,6 +259,26 @@ mod tests {
         assert_eq!(names(&new, &difference.changed), ["z", "b"], "in the newer set's order");
         assert_eq!(difference.removed.iter().map(|r| &*r.name).collect::<Vec<_>>(), ["a"]);
         assert!(new.difference(&new).changed.is_empty());
+    }
+
+    #[test]
+    fn layers_do_not_show() {
+        let (a, b, c, d) = (resource("a", "1"), resource("b", "1"), resource("c", "1"), resource("d", "1"));
+        let common = ResourceSet::new([d.clone(), b.clone()]);
+        let layered = common.with([c.clone(), resource("b", "other"), a.clone()]);
+        assert_eq!(layered.iter().map(|r| &*r.name).collect::<Vec<_>>(), ["d", "b", "c", "a"]);
+        let flat = ResourceSet::new([d.clone(), b.clone(), c.clone(), a.clone()]);
+        assert_eq!((layered.digest(), layered.len()), (flat.digest(), 4));
+        assert!(layered.difference(&flat).changed.is_empty() && flat.difference(&layered).removed.is_empty());
+        let newer = common.with([resource("a", "2"), resource("e", "1")]);
+        for (old, new) in [(&layered, &newer), (&flat, &ResourceSet::new(newer.iter().cloned()))] {
+            let difference = old.difference(new);
+            assert_eq!(names(new, &difference.changed), ["a", "e"]);
+            assert_eq!(difference.removed, std::slice::from_ref(&c));
+        }
+        assert_eq!(layered.get("a"), Some(&a));
+        assert_eq!(layered.get("d"), Some(&d));
+        assert!(layered.at(4).is_none());
     }
 
     #[test]

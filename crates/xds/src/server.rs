@@ -11,16 +11,24 @@
 //!   ask a second time for a name it has asked for.
 //! - One response of a kind at a time; while it is not answered, changes pile up in the source and go out as one.
 
+// What a node is to have, and when it has changed.
 mod debounce;
+mod source;
+
+// One stream, without I/O.
 mod interest;
 mod lane;
+mod stream;
+
+// What people are shown.
 mod metrics;
+mod status;
+mod syncz;
+
+// The driver.
 mod serve;
 mod service;
 mod session;
-mod source;
-mod status;
-mod stream;
 
 pub use debounce::{Batch, Debounce};
 pub use metrics::{Histogram, Metrics};

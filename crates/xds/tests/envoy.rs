@@ -5,7 +5,7 @@ mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use config::Schema;
 use prost::Message;
@@ -251,6 +251,35 @@ async fn another_control_plane(scene: &mut Scene) {
     let resources = [Cluster, Endpoints, Listener].map(|kind| scene.sent(kind).1);
     assert_eq!(resources, if scene.dialect == Dialect::Delta { [0, 0, 1] } else { [1, 1, 1] });
     assert_eq!(scene.who(), Some(0));
+}
+
+/// Envoy does not acknowledge clusters before all are warm. One that never is must not keep listeners away.
+async fn a_cold_cluster(dialect: Dialect) {
+    let scene = Scene::start(dialect).await;
+    let (forge, settings, port) = (&scene.forge, json!({"op_timeout": "5s"}), ports::one().unwrap());
+    scene.redis[0].ask("SET who 0").unwrap();
+    scene.world.set_all([
+        (Cluster, vec![forge.cluster("redis", "1s"), forge.cluster("cold", "1s")]),
+        (
+            Listener,
+            vec![
+                forge.listener("front", scene.port, &settings, "redis"),
+                forge.listener("second", port, &settings, "redis"),
+            ],
+        ),
+    ]);
+    let changed = Instant::now();
+    acked(&scene.server, Listener, "v2").await;
+    assert!(changed.elapsed() < Duration::from_secs(10), "Envoy gives a cluster 15 s to become warm");
+    assert_eq!(scene.ask(port, "GET who"), Reply::Bulk(b"0".to_vec()));
+    scene.server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_does_not_become_warm_holds_listeners_back_for_a_moment_only() {
+    for dialect in [Dialect::Sotw, Dialect::Delta] {
+        a_cold_cluster(dialect).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use xds::server::{Dialect, Moment, Response, Snapshot, Stream};
 use xds::{Kind, Resource, ResourceSet};
 
 const PATIENCE: Duration = Duration::from_secs(1);
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 250;
 const STEPS: usize = 300;
 
 /// What may happen in a history.
@@ -52,6 +52,8 @@ struct History {
     down: VecDeque<Response>,
     /// What the user has not decided about yet.
     open: Option<Arrival>,
+    /// What has still to be refused once more.
+    again: Vec<Kind>,
     /// On the present stream: the version last sent, by kind and name.
     sent: BTreeMap<(Kind, String), String>,
     resources_sent: usize,
@@ -71,6 +73,7 @@ impl History {
             up: VecDeque::new(),
             down: VecDeque::new(),
             open: None,
+            again: Vec::new(),
             sent: BTreeMap::new(),
             resources_sent: 0,
         };
@@ -170,11 +173,15 @@ impl History {
         match outcome {
             Outcome::Judge(arrival) => self.open = Some(arrival),
             Outcome::Say(request) => self.up.push_back(*request),
+            Outcome::Repeat(kind) => self.again.push(kind),
             Outcome::Ignore => panic!("it was asked for"),
         }
     }
 
     fn decide(&mut self) {
+        for kind in std::mem::take(&mut self.again) {
+            self.up.extend(self.talk.say_again(kind));
+        }
         let Some(arrival) = self.open.take() else { return };
         let bad = arrival.changed.iter().filter(|resource| is_bad(resource));
         let refused = bad.map(|bad| Refused { name: bad.name.clone(), reason: "bad".to_owned() }).collect();
@@ -220,7 +227,7 @@ impl History {
             self.hear_response();
             self.decide();
             self.flush();
-            if self.up.is_empty() && self.down.is_empty() && self.open.is_none() {
+            if self.up.is_empty() && self.down.is_empty() && self.open.is_none() && self.again.is_empty() {
                 match self.server.wake(self.now) {
                     Some(at) => self.now.steady = at,
                     None if self.server.is_settled() => return,

@@ -2,8 +2,8 @@
 
 use super::cluster::Wish;
 use super::names::{extension, sni};
-use crate::registry::State;
 use crate::registry::service::Service;
+use crate::registry::{Protocol, State};
 use crate::written::istio::MtlsMode;
 use crate::written::rule::{Tls, TlsMode};
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ fn upstream(context: &Value) -> Value {
 /// Istio's mutual TLS: certificates of the mesh, the other end's identity checked.
 fn mutual(wish: &Wish, tls: &Tls) -> Value {
     let names = if tls.subject_alt_names.is_empty() { identities(wish) } else { tls.subject_alt_names.clone() };
+    let alpns: &[&str] = if wish.port.protocol == Protocol::Http2 { &[ISTIO, "h2"] } else { &[ISTIO] };
     let own = sni(wish.port.number, wish.subset_name(), &wish.service.host);
     json!({
         "common_tls_context": {
@@ -87,7 +88,7 @@ fn mutual(wish: &Wish, tls: &Tls) -> Value {
                 "default_validation_context": exactly(&names),
                 "validation_context_sds_secret_config": agent_secret("ROOTCA"),
             },
-            "alpn_protocols": [ISTIO],
+            "alpn_protocols": alpns,
         },
         "sni": if tls.sni.is_empty() { &own } else { &tls.sni },
     })

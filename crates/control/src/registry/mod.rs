@@ -20,10 +20,11 @@ mod entries;
 
 // And what holds for them.
 mod rules;
+mod served;
 mod state;
 
 pub use protocol::Protocol;
 pub(crate) use rules::Modes;
 pub use rules::{Authentication, Rule, Scope};
-pub(crate) use state::Served;
+pub(crate) use served::Served;
 pub use state::State;

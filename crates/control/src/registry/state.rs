@@ -2,12 +2,12 @@
 
 use super::endpoints::Sources;
 use super::rules::{Authentication, Modes, Rule, Scope, modes, rule_for};
+use super::served::{Served, Servers};
 use super::service::{Origin, Resolution, Service};
 use super::{entries, kubernetes};
 use crate::node::Node;
 use crate::object::{Body, Labels, Object, selects};
 use crate::written::mesh::Mesh;
-use crate::written::value::Target;
 use config::Problem;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -31,18 +31,12 @@ pub struct State {
     pods: HashMap<IpAddr, Arc<Object>>,
     /// The addresses of headless services' endpoints.
     headless: HashSet<String>,
+    /// Whether some service is served by endpoints on the client's machine only.
+    pub(crate) has_machine_local: bool,
+    /// Which services a workload may serve.
+    servers: Servers,
     /// The labels that DestinationRules ask of proxies.
     asked: BTreeSet<String>,
-}
-
-/// A port of a proxy's own workload that a service leads to.
-#[derive(Clone, Debug)]
-pub(crate) struct Served {
-    /// The port of the workload.
-    pub(crate) number: u16,
-    /// The service's port, as an index.
-    pub(crate) port: usize,
-    pub(crate) service: Arc<Service>,
 }
 
 impl State {
@@ -58,6 +52,8 @@ impl State {
             asked: rules.iter().flat_map(|rule| rule.selector.keys().cloned()).collect(),
             rules,
             headless: headless(&services),
+            has_machine_local: services.iter().any(|service| service.machine_local),
+            servers: Servers::new(&services),
             notes: notes(plain(), &services),
             services,
             envoy_filters: Vec::new(),
@@ -121,36 +117,8 @@ impl State {
     /// The ports of a proxy's own workload that services lead to, by port, then by the service's host.
     pub(crate) fn served_by(&self, node: &Node) -> Vec<Served> {
         let labels = self.labels_of(node);
-        let mut found: Vec<Served> =
-            self.services.iter().flat_map(|service| self.served_of(service, node, &labels)).collect();
-        found.sort_by(|a, b| (a.number, &a.service.host, a.port).cmp(&(b.number, &b.service.host, b.port)));
-        found
-    }
-
-    fn served_of(&self, service: &Arc<Service>, node: &Node, labels: &Labels) -> Vec<Served> {
-        let selected = service.namespace == node.namespace
-            && service.selector.as_ref().is_some_and(|selector| selects(selector, labels));
-        let own = node.ips.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let listed = service.origin == Origin::ServiceEntry
-            && service.endpoints.iter().any(|endpoint| own.contains(&endpoint.address));
-        if !selected && !listed {
-            return Vec::new();
-        }
-        let number = |name: &str, target: &Target| {
-            let endpoint = service.endpoints.iter().find(|endpoint| own.contains(&endpoint.address));
-            let by_entry = endpoint.filter(|_| listed).and_then(|endpoint| endpoint.ports.get(name).copied());
-            by_entry.or_else(|| match target {
-                Target::Number(number) => Some(*number),
-                Target::Name(name) => match &self.pod_of(node)?.body {
-                    Body::Pod(pod) => pod.port_named(name),
-                    _ => None,
-                },
-            })
-        };
-        let served = |(port, of): (usize, &super::service::Port)| {
-            Some(Served { number: number(&of.name, &of.target)?, port, service: Arc::clone(service) })
-        };
-        service.ports.iter().enumerate().filter_map(served).collect()
+        let pod = self.pod_of(node).and_then(|object| if let Body::Pod(pod) = &object.body { Some(pod) } else { None });
+        self.servers.served_by(node, &labels, |name| pod.and_then(|pod| pod.port_named(name)))
     }
 
     fn pod_of(&self, node: &Node) -> Option<&Arc<Object>> {

@@ -134,7 +134,7 @@ impl Reader {
         result
             .map_err(|error| {
                 let path = full(steps(&track.path()));
-                self.problem(line(root, &path), &path, &error.to_string());
+                self.problem(line(root, &path), &path, &advised(error.to_string()));
             })
             .ok()
     }
@@ -147,6 +147,12 @@ impl Reader {
     fn fault(&self, line: u32, path: &[Step], text: &str) -> Problem {
         Problem { file: self.file.to_string(), line, path: spelt(path), text: text.to_owned() }
     }
+}
+
+/// A name such as `y` or `010` is no text to YAML.
+fn advised(text: String) -> String {
+    let is_plain = text.starts_with("invalid type: boolean") || text.starts_with("invalid type: integer");
+    if is_plain && text.ends_with("expected a string") { text + ": put it in quotes" } else { text }
 }
 
 type ReadBody = fn(&mut Reader, &Node) -> Option<Body>;
@@ -249,6 +255,8 @@ mod tests {
             ["a.yaml:1: needs an `apiVersion` and a `kind`, as every Kubernetes object"]
         );
         assert_eq!(told("apiVersion: v1\nkind: Pod\nmetadata: {}\n"), ["a.yaml:3: metadata.name: is missing"]);
+        let quoted = told("apiVersion: v1\nkind: Pod\nmetadata: {name: y}\n");
+        assert!(quoted[0].ends_with("expected a string: put it in quotes"), "{quoted:?}");
         assert!(told("a: [\n")[0].starts_with("a.yaml:2: not valid YAML"), "{:?}", told("a: [\n"));
         let nested = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: x}\n  spec:\n    clusterIP: 10.0.0\n";
         assert_eq!(told(nested), ["a.yaml:8: spec.clusterIP: `10.0.0` is no IP address"]);

@@ -1,12 +1,16 @@
 //! The way back: the last station for plain replies - to one whole request of a client that is still there, and no error.
 
+use crate::buffer::Pool;
 use crate::cluster::Cluster;
-use crate::engine::{Engine, SessionId, UpstreamId};
+use crate::engine::{Engine, FilterId, SessionId, UpstreamId};
 use crate::filter::Filter;
-use crate::session::NONE;
+use crate::join::Gather;
+use crate::places::{Places, Ticket};
+use crate::session::{NONE, Session};
 use crate::time::Time;
 use crate::upstream::{InFlight, Kind};
 use resp::Malformed;
+use slab::Slab;
 
 /// Why the plain road ended.
 pub(crate) enum Back {
@@ -14,6 +18,8 @@ pub(crate) enum Back {
     Empty,
     /// A reply of so many bytes is not plain.
     Odd(usize),
+    /// With the last reply all parts of a request have come back.
+    Gathered(Ticket),
     /// This client leaves its replies unread.
     Unread(SessionId),
     /// These bytes are no reply.
@@ -25,9 +31,24 @@ struct Tally<'a> {
     now: Time,
     cluster: &'a Cluster,
     filters: &'a [Filter],
-    /// What is the same for all: filter, command, when they were sent, when they were read.
-    like: Option<(InFlight, Time)>,
-    count: u64,
+    /// What nodes have answered: for whom, to which command, when it was sent; and how often.
+    answered: (FilterId, command::Id, Time),
+    answers: u64,
+    /// What clients have got: of which filter, to which command, when it was read; and how often.
+    settled: (FilterId, command::Id, Time),
+    settlements: u64,
+}
+
+/// What replies need on their way to their clients.
+struct Lane<'a> {
+    places: &'a mut Places,
+    sessions: &'a mut Slab<Session>,
+    gathers: &'a mut Slab<Gather>,
+    pool: &'a mut Pool,
+    dirty: &'a mut Vec<SessionId>,
+    /// What a client may leave unread, in bytes.
+    unread: usize,
+    tally: Tally<'a>,
 }
 
 impl Engine {
@@ -36,7 +57,15 @@ impl Engine {
         let upstream = &mut self.upstreams[id.0 as usize];
         let plain = self.plain && upstream.served && !upstream.retiring && !upstream.handing_over;
         let cluster = &self.clusters[upstream.cluster.index()];
-        let mut tally = Tally { now: self.now, cluster, filters: &self.filters, like: None, count: 0 };
+        let mut lane = Lane {
+            places: &mut self.places,
+            sessions: &mut self.sessions,
+            gathers: &mut self.gathers,
+            pool: &mut self.pool,
+            dirty: &mut self.dirty_sessions,
+            unread: self.limits.unread,
+            tally: Tally::new(self.now, cluster, &self.filters),
+        };
         // Bytes of requests that are answered, and how many those are.
         let (mut answered, mut replies) = (0, 0);
         let end = loop {
@@ -49,37 +78,20 @@ impl Engine {
             let Some(entry) = upstream.line.front().filter(|_| plain && !matches!(reply[0], b'-' | b'>')) else {
                 break Back::Odd(len);
             };
-            let whole = entry.kind == Kind::Request && entry.ticket.part == NONE;
-            if !whole || entry.len as usize > upstream.sent - answered {
+            if entry.kind != Kind::Request || entry.len as usize > upstream.sent - answered {
                 break Back::Odd(len);
             }
-            let Some((index, place)) = self.places.holder(entry.ticket).filter(|(_, place)| place.is_waiting()) else {
-                break Back::Odd(len);
-            };
-            tally.add(entry, place.started);
+            let Some(end) = lane.take(entry, reply) else { break Back::Odd(len) };
+            lane.tally.answered(entry);
             answered += entry.len as usize;
             replies += 1;
             *at += len;
-            let session_id = SessionId(place.session);
-            let session = &mut self.sessions[place.session as usize];
-            if session.head == index {
-                self.pool.extend(&mut session.output, reply);
-                self.places.pop(session);
-                self.places.let_out(session, &mut self.pool);
-                if !session.dirty {
-                    session.dirty = true;
-                    self.dirty_sessions.push(session_id);
-                }
-            } else {
-                place.ready = true;
-                self.places.keep(index, session, reply, &mut self.pool);
-            }
             upstream.line.pop_front();
-            if session.output.len() + session.held > self.limits.unread {
-                break Back::Unread(session_id);
+            if let Some(end) = end {
+                break end;
             }
         };
-        tally.close();
+        lane.tally.close();
         upstream.window.consume(answered);
         upstream.sent -= answered;
         upstream.stats.rq_success.add(replies);
@@ -89,35 +101,98 @@ impl Engine {
     }
 }
 
-impl Tally<'_> {
-    #[inline]
-    fn add(&mut self, entry: &InFlight, started: Time) {
-        let like = |(known, then): &(InFlight, Time)| {
-            (known.command, known.filter, known.queued, *then) == (entry.command, entry.filter, entry.queued, started)
-        };
-        if !self.like.as_ref().is_some_and(like) {
-            self.close();
-            self.like = Some((entry.clone(), started));
+impl Lane<'_> {
+    /// Brings a reply to whoever waits for it; whether the road ends behind it. Nothing, and nothing done, if that is
+    /// not plain.
+    #[inline(always)]
+    fn take(&mut self, entry: &InFlight, reply: &[u8]) -> Option<Option<Back>> {
+        let ticket = entry.ticket;
+        let (index, place) = self.places.holder(ticket).filter(|(_, place)| !place.ready)?;
+        if ticket.part != NONE {
+            let last = self.gathers.get_mut(place.gather as usize)?.take(ticket.part, reply, true)?;
+            return Some(last.then_some(Back::Gathered(ticket)));
         }
-        self.count += 1;
+        if place.delayed {
+            return None;
+        }
+        let id = SessionId(place.session);
+        let session = &mut self.sessions[id.0 as usize];
+        self.tally.settled(entry, place.started);
+        if session.head == index {
+            self.pool.extend(&mut session.output, reply);
+            self.places.pop(session);
+            self.places.let_out(session, self.pool);
+            if !session.dirty {
+                session.dirty = true;
+                self.dirty.push(id);
+            }
+        } else {
+            place.ready = true;
+            self.places.keep(index, session, reply, self.pool);
+        }
+        let unread = session.output.len() + session.held > self.unread;
+        Some(unread.then_some(Back::Unread(id)))
+    }
+}
+
+impl<'a> Tally<'a> {
+    fn new(now: Time, cluster: &'a Cluster, filters: &'a [Filter]) -> Self {
+        let nothing = (FilterId(0), command::Id(0), Time(0));
+        Self { now, cluster, filters, answered: nothing, answers: 0, settled: nothing, settlements: 0 }
+    }
+
+    /// A node has answered a request, or a part of one.
+    #[inline]
+    fn answered(&mut self, entry: &InFlight) {
+        let like = (entry.filter, entry.command, entry.queued);
+        if self.answered != like {
+            self.count_answers();
+            self.answered = like;
+        }
+        self.answers += 1;
+    }
+
+    /// A request that was read then has its reply.
+    #[inline]
+    fn settled(&mut self, entry: &InFlight, started: Time) {
+        let like = (entry.filter, entry.command, started);
+        if self.settled != like {
+            self.count_settlements();
+            self.settled = like;
+        }
+        self.settlements += 1;
     }
 
     /// Counts what has been collected.
     fn close(&mut self) {
-        let Some((entry, started)) = self.like.take() else { return };
-        let count = std::mem::take(&mut self.count);
-        let elapsed = self.now.since(entry.queued);
+        self.count_answers();
+        self.count_settlements();
+    }
+
+    fn count_answers(&mut self) {
+        let (count, (filter, command, queued)) = (std::mem::take(&mut self.answers), self.answered);
+        if count == 0 {
+            return;
+        }
+        let elapsed = self.now.since(queued);
         let stats = &self.cluster.stats;
         stats.upstream_rq_time.record_many(elapsed, count);
-        let filter = &self.filters[entry.filter.index()];
-        if filter.settings.enable_command_stats {
-            let command = stats.command(entry.command);
+        if self.filters[filter.index()].settings.enable_command_stats {
+            let command = stats.command(command);
             command.total.add(count);
             command.success.add(count);
             command.latency.record_many(elapsed, count);
         }
-        filter.stats.downstream_rq_active.sub(count);
-        let command = filter.stats.command(entry.command);
+    }
+
+    fn count_settlements(&mut self) {
+        let (count, (filter, command, started)) = (std::mem::take(&mut self.settlements), self.settled);
+        if count == 0 {
+            return;
+        }
+        let stats = &self.filters[filter.index()].stats;
+        stats.downstream_rq_active.sub(count);
+        let command = stats.command(command);
         command.success.add(count);
         command.latency.record_many(self.now.since(started), count);
     }

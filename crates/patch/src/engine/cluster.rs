@@ -11,6 +11,9 @@ use prost_reflect::{DynamicMessage, Value};
 impl Run<'_> {
     pub(super) fn clusters(&self, base: &[DynamicMessage]) -> Changes {
         let mut changes = Changes::default();
+        if self.of(ApplyTo::Cluster).next().is_none() {
+            return changes;
+        }
         for (index, cluster) in base.iter().enumerate() {
             let (target, side) = (Target::Base(Kind::Cluster, index), side_of_cluster(cluster, self.role));
             let site = Site { kind: Kind::Cluster, target, side, name: name(cluster) };

@@ -17,6 +17,9 @@ const INLINE: [ApplyTo; 3] = [ApplyTo::RouteConfiguration, ApplyTo::VirtualHost,
 impl Run<'_> {
     pub(super) fn listeners(&self, base: &[DynamicMessage]) -> Changes {
         let mut changes = Changes::default();
+        if self.chosen.iter().all(|one| one.patch.apply_to == ApplyTo::Cluster) {
+            return changes;
+        }
         for (index, listener) in base.iter().enumerate() {
             let (target, side) = (Target::Base(Kind::Listener, index), side_of_listener(listener, self.role));
             let site = Site { kind: Kind::Listener, target, side, name: name(listener) };

@@ -13,6 +13,10 @@ const HOSTS: &str = "virtual_hosts";
 impl Run<'_> {
     pub(super) fn routes(&self, base: &[DynamicMessage]) -> Changes {
         let mut changes = Changes::default();
+        let kinds = [ApplyTo::RouteConfiguration, ApplyTo::VirtualHost, ApplyTo::HttpRoute];
+        if kinds.iter().all(|kind| self.of(*kind).next().is_none()) {
+            return changes;
+        }
         let side = side_of_routes(self.role);
         for (index, routes) in base.iter().enumerate() {
             let target = Target::Base(Kind::RouteConfiguration, index);

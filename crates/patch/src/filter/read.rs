@@ -44,6 +44,11 @@ pub fn read(schema: &Schema, json: &Json) -> Result<EnvoyFilter, NotRead> {
     let (namespace, name) = (Some(metadata("namespace")).filter(|namespace| !namespace.is_empty()), metadata("name"));
     let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     let mut warnings = Vec::new();
+    if name.is_empty() {
+        // As `name: n` in YAML 1.1, which is false.
+        let reasons = vec!["metadata.name: needs to be text that is not empty".to_owned()];
+        return Err(NotRead { namespace, name, reasons, warnings });
+    }
     match spec_of(schema, json, &name, &mut warnings) {
         Ok((message, patches)) => Ok(EnvoyFilter {
             namespace,

@@ -1,6 +1,6 @@
 //! Listeners and their filter chains.
 
-use crate::field::{destination_port, inner, name, socket, text, texts};
+use crate::field::{destination_port, name, peek, socket, text, texts};
 use crate::filter::{ApplyTo, ListenerMatch, Patch};
 use prost_reflect::DynamicMessage;
 
@@ -48,15 +48,15 @@ pub(crate) fn chain_differs(patch: &Patch, listener: &ListenerFacts, chain: &Dyn
 
 fn of_chain(wanted: &ListenerMatch, chain: &DynamicMessage) -> Option<String> {
     let wanted = wanted.chain.as_ref()?;
-    let matching = inner(chain, "filter_chain_match");
-    let list = |field: &str| matching.as_ref().map(|matching| texts(matching, field)).unwrap_or_default();
+    let matching = peek(chain, "filter_chain_match");
+    let list = |field: &str| matching.map(|matching| texts(matching, field)).unwrap_or_default();
     if !wanted.name.is_empty() && wanted.name != name(chain) {
         return Some(format!("it is not named {}", wanted.name));
     }
     if !wanted.sni.is_empty() && !list("server_names").contains(&wanted.sni) {
         return Some(format!("its server_names {} do not list {}", listed(&list("server_names")), wanted.sni));
     }
-    let transport = matching.as_ref().map(|matching| text(matching, "transport_protocol")).unwrap_or_default();
+    let transport = matching.map(|matching| text(matching, "transport_protocol")).unwrap_or_default();
     if !wanted.transport_protocol.is_empty() && wanted.transport_protocol != transport {
         return Some(format!("its transport_protocol is {transport:?}, not {}", wanted.transport_protocol));
     }

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
     pub(crate) target: Target,
+    /// Before it was patched.
     pub(crate) name: String,
     pub(crate) reasons: Vec<String>,
     /// The patches that touched it.
@@ -43,10 +44,13 @@ pub(crate) fn find(schema: &Schema, base: &Resources, applied: &Applied) -> Vec<
 
 fn of(schema: &Schema, kind: Kind, base: &[DynamicMessage], changes: &Changes, applied: &Applied) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut tell = |target: Target, message: &DynamicMessage, reasons: Vec<String>| {
+    if changes.changed.is_empty() && changes.added.is_empty() {
+        return faults;
+    }
+    let mut tell = |target: Target, named: &DynamicMessage, reasons: Vec<String>| {
         if !reasons.is_empty() {
             let touched = applied.touched.get(&target).cloned().unwrap_or_default();
-            faults.push(Fault { kind, target, name: name(message), reasons, touched });
+            faults.push(Fault { kind, target, name: name(named), reasons, touched });
         }
     };
     let mut others = Others::default();
@@ -63,7 +67,7 @@ fn of(schema: &Schema, kind: Kind, base: &[DynamicMessage], changes: &Changes, a
             reasons.extend(others.clash(kind, after));
         }
         others.add(kind, after);
-        tell(Target::Base(kind, index), after, reasons);
+        tell(Target::Base(kind, index), before, reasons);
     }
     for (_, order, message) in &changes.added {
         let mut reasons = own::reasons(schema, kind, message);

@@ -24,7 +24,8 @@ impl fmt::Display for OfPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  [{}] {} {}, context {}", self.index, self.apply_to, self.operation, self.context)?;
         for hit in &self.hits {
-            writeln!(f, "      {} {} {}: {}", hit.kind.word(), hit.name, hit.place, hit.done)?;
+            let gap = if hit.place.is_empty() { "" } else { " " };
+            writeln!(f, "      {} {}{gap}{}: {}", hit.kind.word(), hit.name, hit.place, hit.done)?;
         }
         self.held_back.iter().try_for_each(|name| writeln!(f, "      held back at {name}"))?;
         self.nothing.iter().try_for_each(|reason| writeln!(f, "      hit nothing: {reason}"))?;

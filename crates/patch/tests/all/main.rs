@@ -2,6 +2,12 @@
 
 #![cfg(test)]
 
+mod better;
+mod clusters;
+mod listeners;
 mod live;
 mod recorded;
+mod routes;
+mod selection;
 mod set_up;
+mod validation;

@@ -51,3 +51,64 @@ pub fn applied(
 pub fn name(message: &DynamicMessage) -> String {
     message.get_field_by_name("name").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
+
+/// One patch: `applyTo`, `match`, operation, value.
+pub type Written = (&'static str, Json, &'static str, Json);
+
+/// Each patch as an `EnvoyFilter` of its own, in the namespace of the proxy of [`proxy`].
+pub fn each(schema: &Schema, patches: &[Written]) -> Vec<EnvoyFilter> {
+    let one = |(index, written): (usize, &Written)| of_spec(schema, &format!("test-{index:03}"), &spec(written));
+    patches.iter().enumerate().map(one).collect()
+}
+
+/// The `spec` with one patch.
+pub fn spec((apply_to, matching, operation, value): &Written) -> Json {
+    let mut patch = serde_json::json!({"operation": operation});
+    if !value.is_null() {
+        patch["value"] = value.clone();
+    }
+    serde_json::json!({"configPatches": [{"applyTo": apply_to, "match": matching, "patch": patch}]})
+}
+
+/// An `EnvoyFilter` in the namespace of the proxy of [`proxy`].
+pub fn of_spec(schema: &Schema, name: &str, spec: &Json) -> EnvoyFilter {
+    let metadata = serde_json::json!({"name": name, "namespace": "not-default"});
+    let resource = serde_json::json!({"kind": "EnvoyFilter", "metadata": metadata, "spec": spec});
+    filter::read(schema, &resource).unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+/// The proxy of istiod's own tests.
+pub fn proxy(role: patch::proxy::Role) -> ProxyInfo {
+    let texts =
+        |entries: &[(&str, &str)]| entries.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+    ProxyInfo {
+        role,
+        namespace: "not-default".into(),
+        version: "1.2.2".into(),
+        metadata: texts(&[("foo", "sidecar"), ("bar", "proxy")]),
+        root_namespace: "istio-system".into(),
+        ..ProxyInfo::default()
+    }
+}
+
+/// What the filters make of a base, as JSON: `{listeners, clusters, routes}`.
+pub fn outcome(schema: &Schema, base: &Json, filters: &[EnvoyFilter], proxy: &ProxyInfo) -> (Json, Report) {
+    let (after, report) = apply(schema, resources(schema, base), filters, proxy, Refused::Kept);
+    let of = |messages: &[DynamicMessage]| shown(schema, messages);
+    let json = serde_json::json!({
+        "listeners": of(&after.listeners), "clusters": of(&after.clusters), "routes": of(&after.routes)
+    });
+    (json, report)
+}
+
+/// The names in a list.
+pub fn names(list: &Json) -> Vec<&str> {
+    list.as_array().into_iter().flatten().map(|one| one["name"].as_str().unwrap_or("")).collect()
+}
+
+/// `typed_config` of a type in Envoy's extensions.
+pub fn typed(of: &str, config: Json) -> Json {
+    let mut config = config;
+    config["@type"] = Json::from(format!("type.googleapis.com/{of}"));
+    config
+}

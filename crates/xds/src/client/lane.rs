@@ -1,6 +1,6 @@
 //! One kind of resource in a conversation: what is wanted, what is held, what was said on the present stream.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::kind::Kind;
 use crate::names::Names;
-use crate::proto::{Any, DeltaResource, Named, WRAPPED};
+use crate::proto::{Any, DeltaResource, Named, Status, WRAPPED};
 use crate::resource::Resource;
 
 use super::update::{Refused, Verdict};
@@ -59,6 +59,12 @@ pub(super) struct Lane {
     pub(super) open: bool,
     /// The first response ever has come.
     pub(super) answered: bool,
+    /// What the user refused last, by name: the bytes and the reason.
+    refused: BTreeMap<Arc<str>, (Bytes, String)>,
+    /// What could not be read in the last response.
+    pub(super) unreadable: Vec<Refused>,
+    /// A refusal that has still to be said.
+    pub(super) owed: Option<Status>,
 }
 
 impl Lane {
@@ -68,35 +74,62 @@ impl Lane {
         let asks = |want: &Option<Want>, name: &str| want.as_ref().is_some_and(|want| want.contains(name));
         let (want, told) = (&self.want, &self.told);
         self.held.retain(|name, _| asks(want, name) || asks(told, name));
+        self.refused.retain(|name, _| asks(want, name));
     }
 
     /// A new stream begins: nothing has been said on it.
     pub(super) fn restart(&mut self) {
-        (self.told, self.open) = (None, false);
+        (self.told, self.open, self.owed) = (None, false, None);
         self.nonce.clear();
     }
 
-    /// Of the resources received, those with other bytes than what is held; versions of the others are taken over.
-    pub(super) fn changed(&mut self, received: Vec<Resource>) -> Vec<Arc<Resource>> {
+    /// Of the resources received, those that are wanted: some may have been under way when they were given up.
+    pub(super) fn wanted(&self, mut received: Vec<Resource>) -> Vec<Resource> {
+        received.retain(|resource| self.want.as_ref().is_some_and(|want| want.contains(&resource.name)));
+        received
+    }
+
+    /// Of the resources received, those with other bytes than what is held; versions of the others are taken over. With
+    /// `versions_tell` an equal version is enough: equal messages need not have equal bytes, where there are maps in them.
+    pub(super) fn changed(&mut self, received: Vec<Resource>, versions_tell: bool) -> Vec<Arc<Resource>> {
         let mut changed = Vec::new();
         for resource in received {
-            match self.held.get_mut(&resource.name) {
-                Some(held) if held.any == resource.any => {
-                    if held.version != resource.version {
-                        *held = Arc::new(resource);
-                    }
-                }
-                _ => changed.push(Arc::new(resource)),
+            let held = self.held.get_mut(&resource.name);
+            let same_version =
+                |held: &Resource| versions_tell && !held.version.is_empty() && held.version == resource.version;
+            match held.filter(|held| held.any == resource.any || same_version(held)) {
+                Some(held) if held.version == resource.version => {}
+                Some(held) => *held = Arc::new(resource),
+                None => changed.push(Arc::new(resource)),
             }
         }
         changed
     }
 
+    /// Whether these very resources were refused before.
+    pub(super) fn has_refused(&self, changed: &[Arc<Resource>], unreadable: &[Refused]) -> bool {
+        let same = |new: &Arc<Resource>| self.refused.get(&new.name).is_some_and(|(any, _)| *any == new.any);
+        unreadable == self.unreadable && changed.iter().all(same)
+    }
+
+    /// The words with which all that is refused now was refused.
+    pub(super) fn refusal(&self, kind: Kind, unreadable: &[Refused]) -> String {
+        let refused =
+            self.refused.iter().map(|(name, (_, reason))| Refused { name: name.clone(), reason: reason.clone() });
+        Verdict { refused: refused.chain(unreadable.iter().cloned()).collect() }.text(kind)
+    }
+
     /// Takes over what the user accepted.
     pub(super) fn apply(&mut self, changed: &[Arc<Resource>], removed: &[Arc<str>], verdict: &Verdict) {
-        let refused: BTreeSet<&str> = verdict.refused.iter().map(|refused| &*refused.name).collect();
-        for resource in changed.iter().filter(|resource| !refused.contains(&*resource.name)) {
-            self.held.insert(resource.name.clone(), resource.clone());
+        let refused: BTreeMap<&str, &str> =
+            verdict.refused.iter().map(|refused| (&*refused.name, refused.reason.as_str())).collect();
+        for resource in changed {
+            if let Some(reason) = refused.get(&*resource.name) {
+                self.refused.insert(resource.name.clone(), (resource.any.clone(), (*reason).to_owned()));
+            } else {
+                self.refused.remove(&resource.name);
+                self.held.insert(resource.name.clone(), resource.clone());
+            }
         }
         for name in removed {
             self.held.remove(name);

@@ -1,7 +1,6 @@
 //! The driver: keeps a stream open and carries its messages to [`Talk`], updates to the user, verdicts back.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,92 +8,24 @@ use tonic::Streaming;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
-use crate::kind::Kind;
-use crate::method::{ADS, Method};
-use crate::node::Node;
+use crate::kind::{Kind, PerKind};
 use crate::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
 use crate::server::Dialect;
 
 use super::backoff::Backoff;
 use super::cache;
-use super::connect::{Address, ClientTls, Way, call, chain, headers};
+use super::connect::{Address, Way, call, chain, headers};
 use super::lane::Want;
+use super::settings::{Settings, State};
 use super::talk::{Arrival, Outcome, Request, Talk};
 use super::update::{Origin, Update, Verdict};
 
 /// Changes are written to the cache when none has come for this long.
 const CACHE_QUIET: Duration = Duration::from_secs(1);
 
-/// Which control plane, and how it is talked to.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Who asks.
-    pub node: Node,
-    /// Where the control plane listens; tried in turn.
-    pub addresses: Vec<Address>,
-    /// TLS; none for a plain connection. Not used on Unix sockets.
-    pub tls: Option<ClientTls>,
-    /// Which protocol. Default: incremental.
-    pub dialect: Dialect,
-    /// Which service. Default: [`ADS`].
-    pub method: Method,
-    /// Headers of each stream, `initial_metadata` in Envoy's words.
-    pub metadata: Vec<(String, String)>,
-    /// The `:authority` header, if it is not to be the address.
-    pub authority: Option<String>,
-    /// How long a connection may take to be made. Default 5 s.
-    pub connect_timeout: Duration,
-    /// A silent connection is asked for a sign of life this often, and given up after as long again. Default 30 s.
-    pub keepalive: Duration,
-    /// The first wait after a failure is up to this. Default 500 ms, as Envoy's.
-    pub backoff: Duration,
-    /// No wait is longer. Default 30 s, as Envoy's.
-    pub longest_backoff: Duration,
-    /// Spreads the waits; another one in each process.
-    pub seed: u64,
-    /// Where the last good state is kept for a start without a control plane.
-    pub cache: Option<PathBuf>,
-}
-
-impl Settings {
-    /// With the defaults.
-    pub fn new(node: Node, addresses: Vec<Address>) -> Settings {
-        Settings {
-            node,
-            addresses,
-            tls: None,
-            dialect: Dialect::Delta,
-            method: ADS,
-            metadata: Vec::new(),
-            authority: None,
-            connect_timeout: Duration::from_secs(5),
-            keepalive: Duration::from_secs(30),
-            backoff: Duration::from_millis(500),
-            longest_backoff: Duration::from_secs(30),
-            seed: SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64),
-            cache: None,
-        }
-    }
-}
-
-/// How the connection to the control plane is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// The address to which a stream is open.
-    pub connected: Option<String>,
-    /// Streams opened so far.
-    pub streams: u64,
-    /// Why the last stream or attempt ended.
-    pub last_error: Option<String>,
-    /// Responses received.
-    pub responses: u64,
-    /// Of these, without anything new in them.
-    pub unchanged: u64,
-    /// Of these, refused in whole or in part.
-    pub refused: u64,
-    /// The words of the last refusal.
-    pub last_refusal: Option<String>,
-}
+/// The longest wait before what is sent again and again is refused again. go-control-plane answers a refusal with the same
+/// resources at once, as fast as the connection allows; but it also sends nothing better before it has the refusal.
+const LONGEST_REPEAT: Duration = Duration::from_secs(2);
 
 /// A handle to a running client. When the last one is dropped, or the receiver of its updates is, the client stops.
 #[derive(Clone, Debug)]
@@ -110,7 +41,9 @@ impl Client {
         let (updates, received) = mpsc::channel(1);
         let (state, seen) = watch::channel(State::default());
         let talk = Talk::new(settings.dialect, &settings.node);
-        let driver = Driver { talk, settings, wishes, updates, state, save_at: None };
+        let backoff = Backoff::new(settings.backoff, LONGEST_REPEAT, settings.seed);
+        let again = PerKind::each(|_| Again { at: None, backoff: backoff.clone() });
+        let driver = Driver { talk, settings, wishes, updates, state, save_at: None, again };
         tokio::spawn(driver.run());
         (Client { wants, state: seen }, received)
     }
@@ -137,6 +70,24 @@ struct Driver {
     updates: mpsc::Sender<Update>,
     state: watch::Sender<State>,
     save_at: Option<Instant>,
+    again: PerKind<Again>,
+}
+
+/// When to refuse once more what a control plane sends again and again.
+struct Again {
+    at: Option<Instant>,
+    backoff: Backoff,
+}
+
+impl Again {
+    fn schedule(&mut self, now: Instant) {
+        self.at = Some(now + self.backoff.wait());
+    }
+
+    fn forget(&mut self) {
+        self.at = None;
+        self.backoff.reset();
+    }
 }
 
 /// The open stream's outgoing side, in either protocol.
@@ -278,10 +229,18 @@ impl Driver {
     async fn receive<R: Reply>(&mut self, response: R, out: &Out) -> Result<(), Gone> {
         self.state.send_modify(|state| state.responses += 1);
         match response.heard_by(&mut self.talk) {
-            Outcome::Judge(arrival) => self.deliver(&arrival, Origin::Server, out).await,
+            Outcome::Judge(arrival) => {
+                self.again[arrival.kind].forget();
+                self.deliver(&arrival, Origin::Server, out).await
+            }
             Outcome::Say(acknowledgement) => {
                 self.state.send_modify(|state| state.unchanged += 1);
                 out.send(Some(*acknowledgement));
+                Ok(())
+            }
+            Outcome::Repeat(kind) => {
+                self.state.send_modify(|state| state.refused += 1);
+                self.again[kind].schedule(Instant::now());
                 Ok(())
             }
             Outcome::Ignore => Ok(()),
@@ -317,11 +276,22 @@ impl Driver {
     async fn meanwhile<T>(&mut self, out: &Out, event: impl Future<Output = T>) -> Result<T, Gone> {
         tokio::pin!(event);
         loop {
-            let save_at = self.save_at;
+            let (save_at, again_at) = (self.save_at, self.again.iter().filter_map(|(_, again)| again.at).min());
             tokio::select! {
                 happened = &mut event => return Ok(happened),
                 wished = self.wish(out) => wished?,
                 () = until(save_at) => self.save().await,
+                () = until(again_at) => self.refuse_again(out),
+            }
+        }
+    }
+
+    fn refuse_again(&mut self, out: &Out) {
+        let now = Instant::now();
+        for kind in Kind::ALL {
+            if self.again[kind].at.is_some_and(|at| at <= now) {
+                self.again[kind].at = None;
+                out.send(self.talk.say_again(kind));
             }
         }
     }

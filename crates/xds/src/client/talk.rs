@@ -67,6 +67,9 @@ pub enum Outcome {
     Judge(Arrival),
     /// Nothing changed and nobody need be asked: the acknowledgement.
     Say(Box<Request>),
+    /// All that is new in it was refused when it came before, and is again, without asking the user. To be said with
+    /// [`Talk::say_again`], after a while: some control planes answer a refusal by sending the same at once.
+    Repeat(Kind),
     /// It is of a type that was not asked for.
     Ignore,
 }
@@ -135,12 +138,13 @@ impl Talk {
         let Some(kind) = self.asked_for(&response.type_url) else { return Outcome::Ignore };
         let (received, unreadable) = read_listed(kind, &response.resources, &response.version_info);
         let lane = &mut self.lanes[kind];
+        let received = lane.wanted(received);
         let mut removed = Vec::new();
         if kind.is_whole() && unreadable.is_empty() {
             let there: Names = received.iter().map(|resource| resource.name.clone()).collect();
             removed.extend(lane.held.keys().filter(|name| !there.contains(name)).cloned());
         }
-        let changed = lane.changed(received);
+        let changed = lane.changed(received, false);
         let (version, nonce) = (response.version_info.clone(), response.nonce.clone());
         self.arrive(Arrival { kind, changed, removed, unreadable, version, nonce, stream: self.stream })
     }
@@ -150,10 +154,11 @@ impl Talk {
         let Some(kind) = self.asked_for(&response.type_url) else { return Outcome::Ignore };
         let (received, unreadable) = read_delta(kind, response.resources);
         let lane = &mut self.lanes[kind];
+        let received = lane.wanted(received);
         let named = |name: &str| matches!(&lane.want, Some(Want::Named(names)) if names.contains(name));
         let gone = response.removed_resources.iter().map(String::as_str);
         let removed = gone.filter(|name| lane.held.contains_key(*name) || named(name)).map(Arc::from).collect();
-        let changed = lane.changed(received);
+        let changed = lane.changed(received, true);
         let (version, nonce) = (response.system_version_info, response.nonce);
         self.arrive(Arrival { kind, changed, removed, unreadable, version, nonce, stream: self.stream })
     }
@@ -165,6 +170,7 @@ impl Talk {
         verdict.refused.extend(arrival.unreadable.iter().cloned());
         let lane = &mut self.lanes[arrival.kind];
         lane.apply(&arrival.changed, &arrival.removed, &verdict);
+        lane.unreadable.clone_from(&arrival.unreadable);
         let accepted = verdict.refused.is_empty();
         if accepted {
             lane.version.clone_from(&arrival.version);
@@ -178,6 +184,12 @@ impl Talk {
         Some(self.acknowledge(arrival.kind, error))
     }
 
+    /// Refuses once more what was refused before: see [`Outcome::Repeat`]. None where something else was said since.
+    pub fn say_again(&mut self, kind: Kind) -> Option<Request> {
+        let error = self.lanes[kind].owed.take().filter(|_| self.connected)?;
+        Some(self.acknowledge(kind, Some(error)))
+    }
+
     fn asked_for(&self, url: &str) -> Option<Kind> {
         Kind::of(url).filter(|kind| self.lanes[*kind].told.is_some())
     }
@@ -187,6 +199,11 @@ impl Talk {
         lane.nonce.clone_from(&arrival.nonce);
         let first = !std::mem::replace(&mut lane.answered, true);
         let nothing = arrival.changed.is_empty() && arrival.removed.is_empty() && arrival.unreadable.is_empty();
+        lane.owed = None;
+        if !nothing && arrival.removed.is_empty() && lane.has_refused(&arrival.changed, &arrival.unreadable) {
+            lane.owed = Some(Status { code: INTERNAL, message: lane.refusal(arrival.kind, &arrival.unreadable) });
+            return Outcome::Repeat(arrival.kind);
+        }
         lane.open = true;
         // The very first response is told even if it is empty: somebody waits to know that there is nothing.
         if !nothing || first {
@@ -206,7 +223,10 @@ impl Talk {
             return None;
         }
         Some(match self.dialect {
-            Dialect::Sotw => self.sotw(kind, None),
+            Dialect::Sotw => {
+                let owed = self.lanes[kind].owed.take();
+                self.sotw(kind, owed)
+            }
             Dialect::Delta => self.delta(kind),
         })
     }
@@ -268,3 +288,6 @@ impl Talk {
         first.then(|| self.node.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,8 @@ pub enum Origin {
     File(PathBuf),
 }
 
-/// New and changed resources of one kind. To be answered; dropped without an answer it counts as refused.
+/// New and changed resources of one kind. To be answered as soon as it is clear whether they can be used - nothing more is
+/// read from the control plane before, so not only when they are in use; dropped without an answer it counts as refused.
 #[derive(Debug)]
 pub struct Update {
     /// Which kind.

@@ -8,12 +8,18 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::Status;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+use crate::names::{Names, Pool};
+use crate::proto::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse};
 
 use super::debounce::Debounce;
 use super::metrics::Metrics;
 use super::service::Ads;
+use super::session;
 use super::source::Source;
 use super::status::{Board, ProxyStatus};
 
@@ -71,6 +77,7 @@ pub(super) struct Hub {
     pub(super) source: Arc<dyn Source>,
     pub(super) settings: Settings,
     pub(super) board: Board,
+    names: Mutex<Pool>,
     metrics: Mutex<Metrics>,
     push: watch::Receiver<Push>,
     streams: AtomicU64,
@@ -101,6 +108,11 @@ impl Hub {
         self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Most proxies ask for the same endpoints: their list is kept once.
+    pub(super) fn share(&self, names: &Names) -> Names {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).share(names)
+    }
+
     /// A thread that died while it counted left at worst one count out.
     pub(super) fn count<T>(&self, act: impl FnOnce(&mut Metrics) -> T) -> T {
         act(&mut self.metrics.lock().unwrap_or_else(PoisonError::into_inner))
@@ -118,8 +130,9 @@ impl Server {
     /// Starts to follow the source. Needs a tokio runtime with time; nothing is served before [`Server::serve`].
     pub fn start(source: Arc<dyn Source>, settings: Settings) -> Server {
         let (pusher, push) = watch::channel(Push::default());
-        let (board, metrics, streams) = (Board::default(), Mutex::default(), AtomicU64::new(1));
-        let hub = Arc::new(Hub { source, settings, board, metrics, push, streams });
+        let (board, names, metrics, streams) =
+            (Board::default(), Mutex::default(), Mutex::default(), AtomicU64::new(1));
+        let hub = Arc::new(Hub { source, settings, board, names, metrics, push, streams });
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(follow(hub.clone(), pusher, stopped));
         Server { hub, stop }
@@ -142,6 +155,22 @@ impl Server {
         let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
         let incoming = TcpListenerStream::new(listener);
         builder.serve_with_incoming_shutdown(Ads(self.hub.clone()), incoming, stop).await.map_err(StartError::Listen)
+    }
+
+    /// One stream of the state-of-the-world protocol without a connection under it.
+    pub fn sotw(
+        &self,
+        requests: impl Stream<Item = Result<DiscoveryRequest, Status>> + Send + Unpin + 'static,
+    ) -> ReceiverStream<Result<DiscoveryResponse, Status>> {
+        session::open(self.hub.clone(), requests)
+    }
+
+    /// One stream of the incremental protocol without a connection under it.
+    pub fn delta(
+        &self,
+        requests: impl Stream<Item = Result<DeltaDiscoveryRequest, Status>> + Send + Unpin + 'static,
+    ) -> ReceiverStream<Result<DeltaDiscoveryResponse, Status>> {
+        session::open(self.hub.clone(), requests)
     }
 
     /// Ends all streams and all [`Server::serve`].

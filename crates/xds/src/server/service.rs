@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::server::{Grpc, StreamingService};
@@ -21,8 +20,6 @@ use crate::proto::{DeltaDiscoveryRequest, DiscoveryRequest};
 use super::serve::Hub;
 use super::session::{self, Speech};
 
-/// Responses that wait for a slow connection; more wait in the stream, as one.
-const QUEUED: usize = 2;
 /// The list of extensions alone makes Envoy's first request 60 KB; names of 10,000 services are a few MB.
 const LARGEST_REQUEST: usize = 64 << 20;
 
@@ -39,9 +36,7 @@ impl<S: Speech> StreamingService<S> for Method {
     type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Streaming<S>>) -> Self::Future {
-        let (responses, outgoing) = mpsc::channel(QUEUED);
-        tokio::spawn(session::run(self.0.clone(), request.into_inner(), responses));
-        ready(Ok(tonic::Response::new(ReceiverStream::new(outgoing))))
+        ready(Ok(tonic::Response::new(session::open(self.0.clone(), request.into_inner()))))
     }
 }
 

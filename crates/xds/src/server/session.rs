@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use prost::Message;
 use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream as Requests, StreamExt};
 use tonic::Status;
 
@@ -19,7 +20,7 @@ use super::stream::{Dialect, Heard, Moment, Response, Stream};
 
 /// The requests of one of the two protocols.
 pub(super) trait Speech: Send + 'static {
-    type Response: Message;
+    type Response: Message + 'static;
     const DIALECT: Dialect;
 
     fn node(&self) -> Option<&proto::Node>;
@@ -71,8 +72,21 @@ type Incoming<S> = Option<Result<S, Status>>;
 /// Where responses go.
 type Outgoing<S> = mpsc::Sender<Result<<S as Speech>::Response, Status>>;
 
+/// Responses that wait for a slow connection; more wait in the stream, as one.
+const QUEUED: usize = 2;
+
+/// Starts to serve a stream.
+pub(super) fn open<S: Speech>(
+    hub: Arc<Hub>,
+    requests: impl Requests<Item = Result<S, Status>> + Send + Unpin + 'static,
+) -> ReceiverStream<Result<S::Response, Status>> {
+    let (responses, outgoing) = mpsc::channel(QUEUED);
+    tokio::spawn(run(hub, requests, responses));
+    ReceiverStream::new(outgoing)
+}
+
 /// One stream from its first request to its end.
-pub(super) async fn run<S: Speech>(
+async fn run<S: Speech>(
     hub: Arc<Hub>,
     mut requests: impl Requests<Item = Result<S, Status>> + Unpin,
     responses: Outgoing<S>,
@@ -161,6 +175,9 @@ impl Session {
     fn hear<S: Speech>(&mut self, request: &S) {
         let refused: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.stream.nack(*kind).is_some()).collect();
         let heard = request.heard_by(&mut self.stream, Moment::now());
+        if let Heard::Asked(kind) = heard {
+            self.stream.share_names(kind, |names| self.hub.share(names));
+        }
         self.hub.count(|metrics| match heard {
             Heard::Asked(_) => {}
             Heard::Acked(kind) => metrics.kinds[kind].acks += 1,

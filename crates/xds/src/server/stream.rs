@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::kind::{Kind, PerKind};
 use crate::nack::Nack;
+use crate::names::Names;
 use crate::proto::{
     ControlPlane, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DeltaResource, DiscoveryRequest, DiscoveryResponse,
 };
@@ -81,6 +82,13 @@ impl Stream {
     /// back listeners.
     pub fn new(dialect: Dialect, target: Arc<Snapshot>, patience: Duration) -> Stream {
         Stream { dialect, target, lanes: PerKind::default(), patience, nonces: 0 }
+    }
+
+    /// Lets `share` put one allocation in the place of equal lists of names of many streams.
+    pub(super) fn share_names(&mut self, kind: Kind, share: impl FnOnce(&Names) -> Names) {
+        if let Some(interest) = &mut self.lanes[kind].interest {
+            interest.names = share(&interest.names);
+        }
     }
 
     /// What the proxy is to have from now on.
@@ -222,7 +230,7 @@ impl Stream {
             return target.clone();
         }
         let kept = known.difference(target).removed;
-        if kept.is_empty() { target.clone() } else { Arc::new(target.with(&kept)) }
+        if kept.is_empty() { target.clone() } else { Arc::new(target.with(kept)) }
     }
 
     fn users_follow(&self, now: Moment) -> bool {
@@ -302,3 +310,6 @@ fn brought_along(brought: &BTreeMap<String, String>, target: &ResourceSet) -> Re
         })
     }))
 }
+
+#[cfg(test)]
+mod tests;

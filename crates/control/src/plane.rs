@@ -1,0 +1,114 @@
+//! The control plane as the server of xDS asks it: the registry's present state, and what a node gets of it.
+
+use crate::generator::Generator;
+use crate::node::Node;
+use crate::registry::State;
+use crate::snapshot::Snapshot;
+use config::{Problem, Schema};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use xds::server::{Refusal, Source};
+
+/// Holds the state that is served, and makes snapshots of it for whoever asks.
+pub struct Plane {
+    inner: Mutex<Inner>,
+    changes: watch::Sender<u64>,
+}
+
+struct Inner {
+    generator: Generator,
+    /// `None` until the first state is published.
+    state: Option<Arc<State>>,
+}
+
+impl Plane {
+    /// One that has no state yet, and so is not ready to serve.
+    #[must_use]
+    pub fn new(schema: Arc<Schema>) -> Self {
+        let inner = Inner { generator: Generator::new(schema), state: None };
+        Self { inner: Mutex::new(inner), changes: watch::Sender::new(0) }
+    }
+
+    /// From now on `state` is served. Returns the EnvoyFilters that are refused, and odd things about the others.
+    pub fn publish(&self, state: Arc<State>) -> (Vec<Problem>, Vec<Problem>) {
+        let told = {
+            let mut inner = self.inner();
+            let told = inner.generator.problems(&state);
+            inner.state = Some(state);
+            told
+        };
+        self.changes.send_modify(|count| *count += 1);
+        told
+    }
+
+    /// What `node` gets now, with the report on its EnvoyFilters.
+    ///
+    /// # Errors
+    /// No state yet, or a node that is no sidecar.
+    pub fn given(&self, node: &xds::Node) -> Result<Arc<Snapshot>, Refusal> {
+        let node = Node::from_json(&written(node)).map_err(|error| Refusal::Node(error.to_string()))?;
+        let mut inner = self.inner();
+        let state = inner.state.clone().ok_or(Refusal::NotReady)?;
+        inner.generator.snapshot(&state, &node).map_err(|error| Refusal::Node(error.to_string()))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // What a panic leaves behind is caches of finished things.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Plane {
+    fn snapshot(&self, node: &xds::Node) -> Result<Arc<xds::server::Snapshot>, Refusal> {
+        Ok(Arc::clone(&self.given(node)?.served))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// The parts of a node that decide what it gets.
+fn written(node: &xds::Node) -> Value {
+    let place = &node.locality;
+    json!({
+        "id": node.id,
+        "metadata": node.metadata,
+        "locality": {"region": place.region, "zone": place.zone, "sub_zone": place.sub_zone},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plane, Source as _};
+    use crate::registry::State;
+    use crate::written::mesh::Mesh;
+    use config::Schema;
+    use std::sync::Arc;
+    use xds::Kind;
+    use xds::server::Refusal;
+
+    fn node(id: &str) -> xds::Node {
+        xds::Node { id: id.to_owned(), ..xds::Node::default() }
+    }
+
+    #[test]
+    fn it_serves_what_was_published_and_tells_of_changes() {
+        let plane = Plane::new(Arc::new(Schema::load_mesh().unwrap()));
+        let sidecar = node("sidecar~10.0.0.1~a.b~b.svc.cluster.local");
+        assert_eq!(plane.snapshot(&sidecar).unwrap_err(), Refusal::NotReady);
+        let mut changes = plane.changes();
+        let publish = || plane.publish(Arc::new(State::new([], Arc::new(Mesh::default()), None)));
+        publish();
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        let first = plane.snapshot(&sidecar).unwrap();
+        assert_eq!(first.set(Kind::Listener).len(), 2);
+        assert!(matches!(plane.snapshot(&node("x")).unwrap_err(), Refusal::Node(_)));
+        // Another state in which nothing is different for this node.
+        publish();
+        assert!(changes.has_changed().unwrap());
+        assert!(Arc::ptr_eq(&first, &plane.snapshot(&sidecar).unwrap()));
+    }
+}

@@ -1,0 +1,8 @@
+//! The control plane without its server: files, what they mean together, and what proxies share.
+#![cfg(test)]
+
+mod world;
+
+mod files;
+mod registry;
+mod sharing;

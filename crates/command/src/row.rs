@@ -38,7 +38,17 @@ impl Command {
     /// Whether every request of it goes whole to where its key says, and nothing but its name need be looked at to know
     /// where the key stands and whether data may change.
     pub fn is_plain(&self) -> bool {
-        self.split == Split::Whole && matches!(self.keys, Keys::Range { .. }) && self.subcommands.is_empty()
+        self.plain_key().is_some()
+    }
+
+    /// Where the first key stands in every request of it, if it is plain.
+    pub fn plain_key(&self) -> Option<usize> {
+        match self.keys {
+            Keys::Range { first, .. } if self.split == Split::Whole && self.subcommands.is_empty() => {
+                Some(first.into())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Decision {
     CloseClient(SessionId),
     /// Read this client again: it was paused, and bytes may wait.
     Resume(SessionId),
+    /// Read this connection again: it was paused, and bytes may wait.
+    ResumeUpstream(UpstreamId),
     /// Tell whoever keeps the cluster's topology.
     Report(ClusterId, Report),
 }
@@ -242,6 +244,7 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id.0 as usize) else { return };
         if session.phase == Phase::Open {
             session.phase = Phase::Leaving;
+            self.abandon_body(id);
         }
         self.leave_if_done(id);
     }
@@ -255,6 +258,8 @@ impl Engine {
         session.phase = Phase::Gone;
         self.gone_sessions.push(id);
         self.give_up_places(id);
+        self.abandon_body(id);
+        self.speed_up(id);
         let session = &self.sessions[id.0 as usize];
         self.filters[session.filter.index()].stats.downstream_cx_active.sub(1);
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 /// Why an upstream came to its end. The node's or the network's fault, except [`Closed::Oversized`],
-/// [`Closed::Idle`] and [`Closed::Retired`].
+/// [`Closed::Idle`], [`Closed::Abandoned`] and [`Closed::Retired`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// It could not be opened; the system's words. Nothing was sent: to try again is safe.
@@ -29,6 +29,8 @@ pub enum Closed {
     Unauthorized(String),
     /// It was closed or broke while nothing was owed on it: no fault, the next request opens another.
     Idle,
+    /// The proxy closed it: a client did not send the rest of a large value.
+    Abandoned,
     /// The proxy closed it: its node left the cluster, or its cluster left the configuration.
     Retired,
 }
@@ -41,7 +43,7 @@ impl Closed {
 
     /// Whether the node is to be left alone for a while.
     pub(crate) fn is_fault(&self) -> bool {
-        !matches!(self, Self::Retired | Self::Idle | Self::Oversized(_))
+        !matches!(self, Self::Retired | Self::Idle | Self::Oversized(_) | Self::Abandoned)
     }
 }
 
@@ -56,6 +58,7 @@ impl fmt::Display for Closed {
             Self::Oversized(limit) => write!(f, "sent a reply of more than {limit} bytes"),
             Self::Silent => f.write_str("gave no sign of life"),
             Self::Unauthorized(why) => write!(f, "refused the configured credentials ({why})"),
+            Self::Abandoned => f.write_str("was not sent the whole request"),
             Self::Idle => f.write_str("closed the idle connection"),
             Self::Retired => f.write_str("left the cluster"),
         }

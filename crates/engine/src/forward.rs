@@ -72,7 +72,7 @@ impl Engine {
     fn connection(&mut self, errand: &Errand, target: &Target, more: usize) -> Option<UpstreamId> {
         let node = &self.clusters[errand.cluster.index()].nodes[usize::from(target.node)];
         let id = match node.upstreams[target.role as usize] {
-            NONE => self.open(errand, target)?,
+            NONE => self.open(errand, target, true)?,
             id => UpstreamId(id),
         };
         if self.is_full(id, errand.kind, more) {
@@ -159,8 +159,13 @@ impl Engine {
         }
     }
 
+    /// Opens a connection that only this errand will use, and that is closed behind it.
+    pub(crate) fn open_private(&mut self, errand: &Errand, target: &Target) -> Option<UpstreamId> {
+        self.open(errand, target, false)
+    }
+
     /// Opens a connection to a node for `errand`; fails the errand where that is not possible now.
-    fn open(&mut self, errand: &Errand, target: &Target) -> Option<UpstreamId> {
+    fn open(&mut self, errand: &Errand, target: &Target, shared: bool) -> Option<UpstreamId> {
         if let Err(failure) = self.may_open(errand, target.node) {
             self.give_up(errand, &failure.borrowed());
             return None;
@@ -182,7 +187,7 @@ impl Engine {
             open: false,
             served: false,
             gone: false,
-            retiring: false,
+            retiring: !shared,
             handing_over: false,
             window: Buffer::default(),
             sent: 0,
@@ -190,6 +195,9 @@ impl Engine {
             input: Buffer::default(),
             needed: 0,
             scan: Default::default(),
+            large: None,
+            paused: false,
+            feeds: NONE,
             earliest: Time::NEVER,
             last_read: self.now,
             dirty: false,
@@ -197,7 +205,9 @@ impl Engine {
             stats: node.stats.clone(),
         };
         let id = UpstreamId(self.upstreams.insert(upstream) as u32);
-        node.upstreams[target.role as usize] = id.0;
+        if shared {
+            node.upstreams[target.role as usize] = id.0;
+        }
         self.decisions.push(Decision::Connect { upstream: id, address: node.address, cluster: errand.cluster });
         self.timers.push(due, Timer::Connect(id, self.serial));
         self.greet(id, errand.filter);
@@ -259,7 +269,7 @@ impl Engine {
     }
 
     /// A command of the proxy's own, for which nobody waits; whose timeout counts if it is never answered.
-    fn notice(&mut self, id: UpstreamId, filter: FilterId, kind: Kind, words: &[&[u8]]) {
+    pub(crate) fn notice(&mut self, id: UpstreamId, filter: FilterId, kind: Kind, words: &[&[u8]]) {
         let mut bytes = self.pool.take();
         resp::write::command(&mut bytes, words);
         let entry = InFlight {
@@ -298,6 +308,9 @@ impl Engine {
     pub fn upstream_wrote(&mut self, id: UpstreamId, n: usize) {
         if let Some(upstream) = self.upstreams.get_mut(id.0 as usize) {
             upstream.sent += n;
+            if upstream.feeds != NONE {
+                self.passed_on(id);
+            }
         }
     }
 

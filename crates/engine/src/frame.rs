@@ -51,11 +51,25 @@ impl Engine {
     fn cut(&mut self, id: SessionId, bytes: &[u8]) -> usize {
         let mut scan = self.take_scan(id);
         let mut at = 0;
-        while self.sessions[id.0 as usize].phase == Phase::Open {
+        while let session = &self.sessions[id.0 as usize]
+            && session.phase == Phase::Open
+            && !session.paused
+        {
+            if session.body.is_some() {
+                at += self.pass_body(id, &bytes[at..]);
+                if self.sessions[id.0 as usize].body.is_some() {
+                    break;
+                }
+                continue;
+            }
             match self.plain_requests(id, &mut scan, bytes, &mut at) {
                 Stop::Odd(len) => {
                     self.command(id, &scan.again(&bytes[at..at + len]));
                     at += len;
+                }
+                Stop::Partial(needed) if self.begin_body(id, &scan, &bytes[at..], needed) => {
+                    scan.reset();
+                    break;
                 }
                 Stop::Partial(needed) => {
                     self.keep_scan(id, scan, needed);
@@ -106,10 +120,11 @@ impl Engine {
         let Some(session) = self.sessions.get_mut(id.0 as usize) else { return };
         let limit = self.filters[session.filter.index()].buffer_limit;
         let roomy = session.waiting <= self.limits.places / 2 && session.output.len() + session.held <= limit / 2;
-        if !session.paused || !roomy || session.phase != Phase::Open {
+        if !session.paused || !roomy || session.phase != Phase::Open || !session.may_go_on() {
             return;
         }
         session.paused = false;
+        session.quiet = false;
         if !session.input.is_empty() {
             self.cut_kept(id);
         }
@@ -145,6 +160,7 @@ impl Engine {
         let session = &mut self.sessions[id.0 as usize];
         if session.phase == Phase::Open {
             session.phase = Phase::Leaving;
+            self.abandon_body(id);
         }
         self.leave_if_done(id);
     }

@@ -23,12 +23,13 @@ mod redirect;
 mod join;
 mod reply;
 
-// The same for most requests and replies, in one pass.
-mod plain;
-
 // Off the road.
+mod large;
 mod loss;
 mod handover;
+
+// The journey once more, in one pass, for most requests and replies.
+mod plain;
 
 // What they stand on.
 mod engine;

@@ -12,6 +12,11 @@ pub struct Limits {
     pub reply: usize,
     /// Sizes of frames before a client has authenticated: 10 arguments of 16 KiB, as Redis does.
     pub unauthenticated: resp::Limits,
+    /// A bulk string of more bytes is passed on to its client as it comes. Default 1 MiB.
+    pub large_reply: usize,
+    /// A request of more bytes is passed on to its node as it comes, if it has one key and is neither copied nor changed
+    /// on its way. Default 1 MiB.
+    pub large_request: usize,
     /// Requests of one client that wait for a reply; beyond, the client is read no more. Default 4,096.
     pub places: u32,
     /// Bytes of replies that one client may leave unread before it is closed, beyond a single reply. The softer bound,
@@ -41,6 +46,8 @@ impl Default for Limits {
             frames,
             replies,
             reply: 1 << 30,
+            large_reply: 1 << 20,
+            large_request: 1 << 20,
             unauthenticated,
             places: 4096,
             unread: 256 << 20,

@@ -35,6 +35,7 @@ impl Engine {
         if closed.is_fault() && !hopeful && same {
             self.pause_node(cluster, node, closed.to_string());
         }
+        self.break_off_large(id);
         self.rescue(id, closed);
         if self.upstreams[id.0 as usize].handing_over {
             self.advance_handovers(id, true);
@@ -82,7 +83,8 @@ impl Engine {
                 self.decisions.push(Decision::Report(cluster, Report::Failed(address)));
             }
             let untouched = sent < at;
-            let again = entry.hops < self.limits.hops && entry.kind == Kind::Request && (entry.read || untouched);
+            let repeatable = entry.kind == Kind::Question || entry.kind == Kind::Request && (entry.read || untouched);
+            let again = entry.hops < self.limits.hops && repeatable;
             if again && self.still_wanted(entry.ticket) {
                 self.clusters[cluster.index()].stats.retried.inc();
                 let errand = Errand { avoid: Some(node), hops: entry.hops + 1, ..entry.errand(cluster) };
@@ -142,7 +144,13 @@ impl Engine {
         let timeout = self.filters[oldest.filter.index()].settings.op_timeout.as_micros() as u64;
         let quiet_since = oldest.queued.max(upstream.last_read);
         let due = Time(quiet_since.0.saturating_add(timeout.saturating_mul(SILENCE)));
-        if timeout == 0 || oldest.deadline != Time::NEVER {
+        // A large value has no deadline while its client sends it.
+        let waits = oldest.kind == Kind::Body && upstream.line.len() == 1;
+        if timeout == 0 || oldest.deadline != Time::NEVER || waits {
+            return;
+        }
+        if upstream.paused {
+            upstream.earliest = upstream.earliest.min(self.now.after(std::time::Duration::from_micros(timeout)));
             return;
         }
         if due <= self.now {

@@ -7,7 +7,7 @@ mod apart;
 
 use crate::cluster::Cluster;
 use crate::engine::{ClusterId, Decision, Engine, Report, UpstreamId};
-use crate::failure::Closed;
+use crate::failure::{Closed, Failure};
 use crate::forward::Errand;
 use crate::session::NONE;
 use crate::shard::Target;
@@ -64,7 +64,8 @@ impl Engine {
     /// are still at the front of the window, and are taken out of it if so.
     pub(crate) fn turned_away(&mut self, id: UpstreamId, entry: &InFlight, reply: &[u8]) -> bool {
         match entry.kind {
-            Kind::Request | Kind::Mirror => self.redirected(id, entry, reply),
+            Kind::Request | Kind::Mirror | Kind::Question => self.redirected(id, entry, reply),
+            Kind::Body => self.body_redirected(id, entry, reply),
             Kind::Auth => self.auth_refused(id, entry, reply),
             Kind::Notice => false,
         }
@@ -81,6 +82,19 @@ impl Engine {
         // What follows may have been carried out all the same: the default user may need no password.
         self.upstreams[id.0 as usize].answered(entry.len);
         self.lose(id, &Closed::Unauthorized(text));
+        true
+    }
+
+    /// A redirect of what cannot be sent again: its client reads so.
+    fn body_redirected(&mut self, id: UpstreamId, entry: &InFlight, reply: &[u8]) -> bool {
+        let cluster = self.upstreams[id.0 as usize].cluster;
+        if !matches!(judge(reply), Verdict::Moved(..) | Verdict::Ask(_) | Verdict::TryAgain) {
+            return false;
+        }
+        self.upstreams[id.0 as usize].answered(entry.len);
+        self.count_reply(id, entry, false);
+        self.not_followed(cluster);
+        self.fail(entry.ticket, &Failure::Said("TRYAGAIN the slot moved while a large value was sent; send it again"));
         true
     }
 

@@ -17,8 +17,10 @@ impl Engine {
     pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
         let Some(upstream) = self.upstreams.get_mut(id.0 as usize).filter(|upstream| !upstream.gone) else { return };
         upstream.last_read = self.now;
-        let begun = self.finish_begun(id, bytes);
-        let rest = &bytes[begun..];
+        let rest = if upstream.large.is_some() { &bytes[self.pass_large(id, bytes)..] } else { bytes };
+        let rest = &rest[self.finish_begun(id, rest)..];
+        // What had been begun may have turned out to be large.
+        let rest = &rest[self.pass_large(id, rest)..];
         let consumed = self.cut_replies(id, rest);
         self.keep_reply_bytes(id, rest.get(consumed..).unwrap_or_default());
     }
@@ -70,10 +72,12 @@ impl Engine {
                 Back::Empty => {
                     let upstream = &mut self.upstreams[id.0 as usize];
                     upstream.needed = upstream.scan.needed();
-                    if upstream.needed <= self.limits.reply {
-                        return at;
+                    let needed = upstream.needed;
+                    if needed > self.limits.reply {
+                        self.refuse_oversized(id);
+                    } else {
+                        return if self.begin_large(id, &bytes[at..], needed) { bytes.len() } else { at };
                     }
-                    self.refuse_oversized(id);
                 }
                 Back::Malformed(malformed) => {
                     self.clusters[self.upstreams[id.0 as usize].cluster.index()].stats.upstream_cx_protocol_error.inc();
@@ -115,11 +119,28 @@ impl Engine {
         let Some(entry) = upstream.line.pop_front_if(|entry| entry.len as usize <= sent) else {
             return self.refuse_unasked(id, reply);
         };
-        let turned_away = reply.first() == Some(&b'-') && self.turned_away(id, &entry, reply);
+        let error = reply.first() == Some(&b'-');
+        let turned_away = error && self.turned_away(id, &entry, reply);
+        let goes = entry.kind == Kind::Question && (!error || reply.starts_with(b"-NOPERM"));
+        self.check_off(id, &entry, turned_away, !error, |engine| match goes {
+            true => engine.send_body(id, &entry),
+            false => engine.deliver(entry.ticket, reply, true),
+        });
+    }
+
+    /// A request has been answered, and has left the line: what is left to do but for handing the answer over.
+    pub(crate) fn check_off(
+        &mut self,
+        id: UpstreamId,
+        entry: &InFlight,
+        turned_away: bool,
+        success: bool,
+        deliver: impl FnOnce(&mut Self) -> bool,
+    ) {
         let upstream = &mut self.upstreams[id.0 as usize];
         if !turned_away {
             upstream.answered(entry.len);
-            if matches!(entry.kind, Kind::Request | Kind::Mirror) {
+            if !matches!(entry.kind, Kind::Notice | Kind::Auth) {
                 upstream.stats.rq_success.inc();
             }
         }
@@ -133,8 +154,8 @@ impl Engine {
             if unproven {
                 self.proven(id);
             }
-            self.count_reply(id, &entry, reply.first() != Some(&b'-'));
-            if !self.deliver(entry.ticket, reply, true) {
+            self.count_reply(id, entry, success);
+            if !deliver(self) {
                 let cluster = self.upstreams[id.0 as usize].cluster;
                 self.clusters[cluster.index()].stats.upstream_rq_cancelled.inc();
             }
@@ -188,6 +209,11 @@ impl Engine {
         let place = self.places.at(index);
         let id = SessionId(place.session);
         let session = &mut self.sessions[place.session as usize];
+        if session.body.is_some() {
+            self.answered_early(id);
+        }
+        let place = self.places.at(index);
+        let session = &mut self.sessions[id.0 as usize];
         if session.head != index {
             place.ready = true;
             self.keep(index, id, reply);
@@ -203,7 +229,7 @@ impl Engine {
         self.places.keep(index, &mut self.sessions[id.0 as usize], reply, &mut self.pool);
     }
 
-    fn count_settled(&mut self, index: u32, success: bool) {
+    pub(crate) fn count_settled(&mut self, index: u32, success: bool) {
         let place = self.places.at(index);
         let stats = &self.filters[self.sessions[place.session as usize].filter.index()].stats;
         stats.downstream_rq_active.sub(1);
@@ -217,7 +243,7 @@ impl Engine {
     }
 
     /// Lets out all that is ready at the head of a client's line.
-    fn let_out(&mut self, id: SessionId) {
+    pub(crate) fn let_out(&mut self, id: SessionId) {
         let session = &mut self.sessions[id.0 as usize];
         self.places.let_out(session, &mut self.pool);
         self.touch(id);
@@ -286,12 +312,16 @@ impl Engine {
         self.sessions.get(id.0 as usize).map_or(&[], |session| session.output.data())
     }
 
-    /// So many bytes of [`Engine::client_output`] were written.
+    /// So many bytes of [`Engine::client_output`] were written; none, if the client took none.
     pub fn client_wrote(&mut self, id: SessionId, n: usize) {
         let Some(session) = self.sessions.get_mut(id.0 as usize) else { return };
         self.filters[session.filter.index()].stats.downstream_cx_tx_bytes_total.add(n as u64);
         session.output.consume(n);
         self.pool.reclaim(&mut session.output);
+        if session.feeder != NONE {
+            self.pass_on(id);
+        }
+        let session = &self.sessions[id.0 as usize];
         if session.phase == Phase::Leaving {
             self.leave_if_done(id);
         } else if session.paused {
@@ -300,7 +330,7 @@ impl Engine {
     }
 
     /// A client that sends requests but reads no replies ends here, before memory does.
-    fn bound_unread(&mut self, id: SessionId) {
+    pub(crate) fn bound_unread(&mut self, id: SessionId) {
         let session = &self.sessions[id.0 as usize];
         if session.output.len() + session.held > self.limits.unread && session.waiting > 0 {
             self.decisions.push(Decision::CloseClient(id));

@@ -5,6 +5,7 @@
 use crate::buffer::Buffer;
 use crate::engine::FilterId;
 use crate::filter::Filter;
+use crate::large::Body;
 use crate::limits::Limits;
 use resp::request::Scan;
 use std::net::SocketAddr;
@@ -29,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) needed: usize,
     /// Where the cutting of an unfinished request stands.
     pub(crate) partial: Option<Box<Scan>>,
+    /// A large request that is passed on as it comes.
+    pub(crate) body: Option<Box<Body>>,
     pub(crate) output: Buffer,
     /// Replies that came before their turn, one behind the other, some of which may have left; how many bytes have not.
     pub(crate) early: Vec<u8>,
@@ -37,8 +40,12 @@ pub(crate) struct Session {
     pub(crate) head: u32,
     pub(crate) tail: u32,
     pub(crate) waiting: u32,
+    /// The connection that is not read because of what this client has not read.
+    pub(crate) feeder: u32,
     /// Not read now: it has too much under way.
     pub(crate) paused: bool,
+    /// If paused, so until nothing at all is under way.
+    pub(crate) quiet: bool,
     /// Listed among the clients with output this turn.
     pub(crate) dirty: bool,
 }
@@ -65,14 +72,25 @@ impl Session {
             input: Buffer::default(),
             needed: 0,
             partial: None,
+            body: None,
             output: Buffer::default(),
             early: Vec::new(),
             held: 0,
             head: NONE,
             tail: NONE,
             waiting: 0,
+            feeder: NONE,
             paused: false,
+            quiet: false,
             dirty: false,
+        }
+    }
+
+    /// Whether nothing but too much under way keeps it paused.
+    pub(crate) fn may_go_on(&self) -> bool {
+        match &self.body {
+            Some(body) => !body.is_asking(),
+            None => !self.quiet || self.head == NONE,
         }
     }
 

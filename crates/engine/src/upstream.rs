@@ -6,6 +6,7 @@
 
 use crate::buffer::Buffer;
 use crate::engine::{ClusterId, FilterId};
+use crate::large::Large;
 use crate::limits::Limits;
 use crate::places::Ticket;
 use crate::time::Time;
@@ -51,6 +52,10 @@ pub(crate) enum Kind {
     Auth,
     /// READONLY or ASKING; its reply does not matter.
     Notice,
+    /// Where a large request is to go.
+    Question,
+    /// A large request, whose bytes are not kept.
+    Body,
 }
 
 /// One reply that is owed.
@@ -95,6 +100,12 @@ pub(crate) struct Upstream {
     pub(crate) input: Buffer,
     pub(crate) needed: usize,
     pub(crate) scan: Scan,
+    /// A reply that is passed on as it comes.
+    pub(crate) large: Option<Large>,
+    /// Not read now: a client has to read first.
+    pub(crate) paused: bool,
+    /// The client whose large request it was opened for.
+    pub(crate) feeds: u32,
     /// No deadline in the line lies before this.
     pub(crate) earliest: Time,
     pub(crate) last_read: Time,

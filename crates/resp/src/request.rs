@@ -3,8 +3,10 @@
 mod head;
 mod inline;
 mod scan;
+mod tail;
 
 pub use scan::{Scan, Step};
+pub use tail::Tail;
 
 /// Where one argument lies in the bytes of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,7 +126,7 @@ impl Worker {
                         return;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.engine.client_wrote(id, 0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return self.lose_client(id),
             }

@@ -185,6 +185,7 @@ fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Re
         reports,
         scratch: vec![0; SCRATCH],
         read_again: Vec::new(),
+        read_on: Vec::new(),
         lingering: Vec::new(),
         start: Instant::now(),
         pending: Vec::new(),

@@ -56,6 +56,8 @@ pub(crate) struct Worker {
     pub(crate) scratch: Vec<u8>,
     /// Clients with more to read than one turn allows.
     pub(crate) read_again: Vec<SessionId>,
+    /// Connections to nodes that were paused, and may be read again.
+    pub(crate) read_on: Vec<UpstreamId>,
     pub(crate) lingering: Vec<Lingering>,
     pub(crate) start: Instant,
     pub(crate) pending: Vec<(ClusterId, Report, u32)>,
@@ -88,7 +90,7 @@ impl Worker {
 
     /// How long to wait for events.
     fn patience(&self, due: Time) -> Option<Duration> {
-        if !self.read_again.is_empty() {
+        if !self.read_again.is_empty() || !self.read_on.is_empty() {
             return Some(Duration::ZERO);
         }
         let care = (!self.lingering.is_empty() || !self.passes.is_empty()).then_some(CARE);
@@ -100,6 +102,10 @@ impl Worker {
     fn hear(&mut self, events: &Events) {
         for id in std::mem::take(&mut self.read_again) {
             self.read_client(id);
+        }
+        for id in std::mem::take(&mut self.read_on) {
+            // The node's end may have been announced meanwhile, and will not be again.
+            self.read_upstream(id, true);
         }
         for event in events {
             let token = event.token();
@@ -170,6 +176,7 @@ impl Worker {
             Decision::CloseUpstream(id) => self.close_upstream(id),
             Decision::CloseClient(id) => self.close_client(id),
             Decision::Resume(id) => self.resume_client(id),
+            Decision::ResumeUpstream(id) => self.resume_upstream(id),
             Decision::Report(cluster, report) => self.note(cluster, report),
         }
     }

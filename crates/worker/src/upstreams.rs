@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 pub(crate) struct Upstream {
     stream: TcpStream,
     open: bool,
+    /// The kernel may have bytes that were not read yet, because the engine did not want them: no event will say so again.
+    unread: bool,
 }
 
 impl Worker {
@@ -23,7 +25,7 @@ impl Worker {
                 if self.upstreams.len() <= index {
                     self.upstreams.resize_with(index + 1, || None);
                 }
-                self.upstreams[index] = Some(Upstream { stream, open: false });
+                self.upstreams[index] = Some(Upstream { stream, open: false, unread: false });
             }
             Err(error) => self.engine.upstream_closed(id, &Closed::Refused(error.to_string())),
         }
@@ -68,9 +70,13 @@ impl Worker {
     }
 
     /// Reads what there is; `ended` says that the node has closed, which no event will say again.
-    fn read_upstream(&mut self, id: UpstreamId, ended: bool) {
+    pub(crate) fn read_upstream(&mut self, id: UpstreamId, ended: bool) {
         loop {
             let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            upstream.unread = !self.engine.wants_upstream_bytes(id);
+            if upstream.unread {
+                return;
+            }
             match upstream.stream.read(&mut self.scratch) {
                 Ok(0) => return self.engine.upstream_closed(id, &Closed::ByPeer),
                 Ok(n) => {
@@ -83,6 +89,14 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return self.engine.upstream_closed(id, &Closed::Broken(error.to_string())),
             }
+        }
+    }
+
+    /// Goes on with a connection that was paused.
+    pub(crate) fn resume_upstream(&mut self, id: UpstreamId) {
+        if self.upstreams.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|upstream| upstream.unread) {
+            // In the next turn: everybody else has a share of this one.
+            self.read_on.push(id);
         }
     }
 

@@ -37,7 +37,7 @@ impl Resource {
 }
 
 /// The name under which a cluster's endpoints are asked for: its `service_name`, else its own name.
-pub(crate) fn endpoints_name(cluster: &Resource) -> Arc<str> {
+pub fn endpoints_name(cluster: &Resource) -> Arc<str> {
     let written = ClusterEndpointsName::decode(cluster.message()).ok();
     let service = written.and_then(|written| written.eds_cluster_config).map(|eds| eds.service_name);
     service.filter(|name| !name.is_empty()).map_or_else(|| cluster.name.clone(), Arc::from)

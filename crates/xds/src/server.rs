@@ -31,7 +31,7 @@ mod service;
 mod session;
 
 pub use debounce::{Batch, Debounce};
-pub use metrics::{Histogram, Metrics};
+pub use metrics::{Histogram, KindMetrics, Metrics};
 pub use serve::{Server, ServerTls, Settings, StartError};
 pub use source::{Refusal, Snapshot, Source};
 pub use status::{LaneStatus, ProxyStatus, Stamp};

@@ -7,6 +7,7 @@ mod faults;
 mod greeting;
 mod handover;
 mod joins;
+mod large;
 mod local;
 mod losses;
 mod mirrors;

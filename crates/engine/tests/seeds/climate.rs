@@ -63,6 +63,14 @@ impl Run {
         let policy = if replicas == 0 { ReadPolicy::Primary } else { *dice.pick(&POLICIES) };
         let fails = matches!(climate, Climate::Failing | Climate::Wild);
         let timeout = if fails { 50_000 + dice.below(250_000) } else { 20_000_000 };
+        // A value that is not held cannot be sent again, so a slot that moves meanwhile is an error.
+        let large = dice.percent(40);
+        if large && climate != Climate::Moving {
+            setup.limits.large_request = 20 + dice.index(60);
+        }
+        if large {
+            setup.limits.large_reply = 5 + dice.index(30);
+        }
         let settings = setup.settings();
         settings.read_policy = policy;
         settings.op_timeout = Duration::from_micros(timeout);
@@ -71,8 +79,9 @@ impl Run {
             strict: climate == Climate::Calm && policy == ReadPolicy::Primary,
             ordered: !fails && policy == ReadPolicy::Primary,
             errors: fails,
-            patience: Some(timeout + 100_000),
-            closes: false,
+            // Requests that are not held go one after the other.
+            patience: (!large).then_some(timeout + 100_000),
+            closes: large && fails,
             shared: SHARED,
             prefix: "",
             listing: true,
@@ -122,6 +131,7 @@ impl Run {
             }
             let player = Player::new(id, rules, ledger.clone(), dice);
             self.world.clients[client].reading = reading;
+            self.world.clients[client].may_be_cut_off = self.rules.closes;
             self.world.clients[client].mind = Some(Box::new(player));
             self.ledgers.push(ledger);
         }

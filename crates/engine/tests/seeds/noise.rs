@@ -68,6 +68,9 @@ impl Noise {
         let mut limits = Setup::cluster(1, 0).limits;
         (limits.places, limits.unread, limits.upstream_requests) = (6, 3000, 40);
         (limits.parked_requests, limits.mirror_bytes, limits.reply) = (10, 200, 90);
+        if dice.percent(50) {
+            (limits.large_request, limits.large_reply) = (dice.index(60), dice.index(30));
+        }
         let mut engine = Engine::new(limits, seed);
         for name in ["main", "copy"] {
             engine.add_cluster(Arc::new(cluster(name, redis())), Arc::default());
@@ -136,7 +139,9 @@ impl Noise {
                     return self.engine.upstream_opened(id);
                 }
                 let bytes = self.babble(SAID);
-                self.engine.upstream_bytes(id, &bytes);
+                if self.engine.wants_upstream_bytes(id) {
+                    self.engine.upstream_bytes(id, &bytes);
+                }
             }
             (18, _) => {
                 let Some(id) = self.conn() else { return };
@@ -175,7 +180,7 @@ impl Noise {
                     Decision::Connect { upstream, .. } => drop(self.conns.insert(upstream, false)),
                     Decision::CloseUpstream(id) => drop(self.conns.remove(&id)),
                     Decision::CloseClient(id) => self.clients.retain(|client| *client != id),
-                    Decision::Resume(_) | Decision::Report(..) => {}
+                    Decision::Resume(_) | Decision::ResumeUpstream(_) | Decision::Report(..) => {}
                 }
             }
         }

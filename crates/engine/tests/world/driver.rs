@@ -92,6 +92,7 @@ impl World {
             client.dice = dice;
             self.flow_client(index);
             if n == 0 {
+                self.engine.client_wrote(id, 0);
                 return;
             }
             self.trace.note(now, "client hears", index, &output[..n]);
@@ -134,6 +135,13 @@ impl World {
                     && client.unread
                 {
                     self.wake(self.now, Wake::Client(index));
+                }
+            }
+            Decision::ResumeUpstream(id) => {
+                if let Some(index) = self.upstreams.get(id.0 as usize).copied().flatten()
+                    && self.conns[index].unread
+                {
+                    self.wake(self.now, Wake::Conn(index));
                 }
             }
             Decision::Report(cluster, report) => self.report(cluster, report),
@@ -216,6 +224,10 @@ impl World {
         loop {
             let conn = &mut self.conns[index];
             let Some(id) = conn.upstream.filter(|_| conn.phase != Phase::Closed) else { return };
+            conn.unread = !self.engine.wants_upstream_bytes(id);
+            if conn.unread {
+                return;
+            }
             let most = self.dice.within(&self.weather.scratch) as usize;
             match conn.to_proxy.read(self.now, most) {
                 Read::Bytes(bytes) => {

@@ -125,6 +125,8 @@ pub struct Conn {
     pub mute: bool,
     /// How it ends once all is said.
     pub end: Option<End>,
+    /// Bytes may wait that the engine did not want.
+    pub unread: bool,
 }
 
 impl Conn {
@@ -146,6 +148,7 @@ impl Conn {
             last_reply: 0,
             mute: false,
             end: None,
+            unread: false,
         }
     }
 }

@@ -2,7 +2,9 @@
 //! all, so that one bad cluster keeps every other from being updated.
 
 mod chains;
+mod clusters;
 mod own;
+mod typed;
 
 use crate::engine::{Applied, Changes, Target};
 use crate::field::{name, socket};

@@ -40,11 +40,11 @@ pub struct Scan {
     /// The arguments found so far.
     args: Vec<Arg>,
     /// Where the next header begins; 0 while the request's own header is not whole.
-    at: usize,
+    pub(super) at: usize,
     /// How far the unfinished line at `at` has been searched for its end.
     seen: usize,
     /// How many arguments are still to come.
-    left: usize,
+    pub(super) left: usize,
     /// An inline request as an array.
     inline: Inline,
     /// How the last array began.
@@ -76,6 +76,11 @@ impl Scan {
     pub fn again<'a>(&'a self, bytes: &'a [u8]) -> Request<'a> {
         let bytes = if bytes.first() == Some(&b'*') { bytes } else { self.inline.encoded() };
         Request { bytes, args: &self.args }
+    }
+
+    /// What is there of a request that goes on: its arguments so far; and how many are still to come.
+    pub fn begun<'a>(&'a self, bytes: &'a [u8]) -> (Request<'a>, usize) {
+        (Request { bytes, args: if self.at == 0 { &[] } else { &self.args } }, self.left)
     }
 
     /// Forgets a partial request, and gives back what a giant one has taken.

@@ -9,7 +9,7 @@ use testkit::{Bootstrap, Client, Proxy, Reply, Server, wait};
 /// Memory of its own at the start, in KiB; pages of the program's file come on top. Two and a half MiB were seen; what
 /// the configuration was read with would be eight more.
 const START: i64 = 5 << 10;
-/// So many clients come, and each may take so many bytes. A fifth of it was seen.
+/// So many clients come, and each may take so many bytes. A quarter of it was seen.
 const CLIENTS: usize = 600;
 const EACH: i64 = 1 << 10;
 

@@ -12,7 +12,7 @@
 use crate::generate::{self, View};
 use crate::node::Node;
 use crate::object::Labels;
-use crate::patched::{Filters, Side, Trait};
+use crate::patched::{Chosen, Filters, Reports, Side};
 use crate::registry::service::Service;
 use crate::registry::{Modes, Rule, Scope, Served, State};
 use crate::snapshot::{Resource, Resources, Snapshot, set};
@@ -67,13 +67,13 @@ struct MadeListener {
 struct GroupKey {
     namespace: String,
     scope: usize,
-    /// The labels that DestinationRules ask for.
-    labels: Labels,
+    /// The DestinationRules with a selector that it heeds.
+    heeded: Vec<bool>,
     view: usize,
     /// The view that knows the machine, if some service asks for it.
     near: usize,
-    /// What EnvoyFilters ask for.
-    filtered_by: Trait,
+    /// The EnvoyFilters that concern it.
+    filtered_by: Chosen,
 }
 
 /// What a group of proxies gets for going out.
@@ -84,7 +84,7 @@ struct Group {
     listeners: Resources,
     /// The address of a headless service's endpoint, by the listener's name.
     of_endpoints: HashMap<String, String>,
-    report: Report,
+    report: Arc<Report>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -206,10 +206,10 @@ impl Generator {
         let key = GroupKey {
             namespace: asker.node.namespace.clone(),
             scope: asker.scope.as_ref().map_or(0, address),
-            labels: asker.state.labels_for_rules(&asker.labels),
+            heeded: asker.state.heeded_by(&asker.labels),
             view: address(&asker.view),
             near: address(&asker.near),
-            filtered_by: self.filters.asked_of(&asker.info),
+            filtered_by: self.filters.chosen_for(&asker.info),
         };
         if let Some(known) = self.groups.get(&key) {
             return Ok(Arc::clone(known));
@@ -244,7 +244,14 @@ impl Generator {
         let (clusters, listeners, report) =
             self.filters.apply(&self.schema, Side::Outbound, &asker.info, clusters, listeners);
         let endpoint_set = Arc::new(set(&endpoints));
-        Ok(Group { clusters, endpoints: Arc::new(endpoints), endpoint_set, listeners, of_endpoints, report })
+        Ok(Group {
+            clusters,
+            endpoints: Arc::new(endpoints),
+            endpoint_set,
+            listeners,
+            of_endpoints,
+            report: Arc::new(report),
+        })
     }
 
     fn of_class(
@@ -263,7 +270,8 @@ impl Generator {
         let listener = self.resource(Kind::Listener, &listener)?;
         let (inbound, virtual_inbound, report) =
             self.filters.apply(&self.schema, Side::Inbound, &asker.info, inbound, vec![listener]);
-        let report = self.filters.joined(&group.report, report);
+        let refused = Arc::clone(&self.filters.refused);
+        let reports = Reports { outbound: Arc::clone(&group.report), inbound: report, refused };
         let is_own = |listener: &&Arc<Resource>| {
             let of = group.of_endpoints.get(listener.name());
             of.is_some_and(|address| class.headless.contains(address))
@@ -273,7 +281,7 @@ impl Generator {
         let clusters: Resources = group.clusters.iter().cloned().chain(inbound).collect();
         let served = self.serve(set(&clusters), &group.endpoint_set, set(&listeners));
         let endpoints = Arc::clone(&group.endpoints);
-        Ok(Snapshot { clusters, endpoints, listeners, report: Arc::new(report), served })
+        Ok(Snapshot { clusters, endpoints, listeners, reports, served })
     }
 
     /// The sets as they are served: those of an earlier state if they are the same.

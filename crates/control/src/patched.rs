@@ -5,7 +5,7 @@
 //! of a gateway, which a sidecar never has), and the reports are joined.
 
 use crate::node::Node;
-use crate::object::{Body, Labels, Object};
+use crate::object::{Body, Labels, Object, selects};
 use crate::registry::State;
 use crate::snapshot::{Resource, Resources};
 use config::dynamic::to_json;
@@ -14,7 +14,7 @@ use patch::filter::{ApplyTo, Context, Operation, Patch, read};
 use patch::report::OfPatch;
 use patch::{EnvoyFilter, NotRead, ProxyInfo, Refused, Report, apply};
 use prost_reflect::DynamicMessage;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use xds::Kind;
 
@@ -25,13 +25,10 @@ pub(crate) enum Side {
     Inbound,
 }
 
-/// What EnvoyFilters ask of a proxy: proxies that agree in it get the same patches.
+/// Of every EnvoyFilter whether it selects a proxy, and of every patch whether it is for such a one: proxies of one
+/// namespace that agree in it get the same patches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Trait {
-    labels: Labels,
-    version: String,
-    metadata: BTreeMap<String, String>,
-}
+pub(crate) struct Chosen(Vec<bool>);
 
 /// All EnvoyFilters of one state.
 #[derive(Default)]
@@ -39,10 +36,10 @@ pub(crate) struct Filters {
     read: Vec<(Arc<Object>, Result<EnvoyFilter, NotRead>)>,
     outbound: Vec<EnvoyFilter>,
     inbound: Vec<EnvoyFilter>,
-    /// What they ask for.
-    labels: BTreeSet<String>,
+    /// Those that istiod would refuse, too.
+    pub(crate) refused: Arc<Vec<NotRead>>,
+    /// The node metadata that they ask for.
     metadata: BTreeSet<String>,
-    ask_for_versions: bool,
 }
 
 impl Filters {
@@ -62,14 +59,13 @@ impl Filters {
             }
             filters.read.push((Arc::clone(object), read));
         }
+        filters.refused = Arc::new(filters.read.iter().filter_map(|(_, read)| read.as_ref().err().cloned()).collect());
         filters
     }
 
     fn take(&mut self, filter: &EnvoyFilter) {
-        self.labels.extend(filter.selector.keys().cloned());
         for patch in &filter.patches {
             self.metadata.extend(patch.matching.proxy.metadata.keys().cloned());
-            self.ask_for_versions |= patch.matching.proxy.version.is_some();
         }
         self.outbound.push(only(filter, Side::Outbound));
         self.inbound.push(only(filter, Side::Inbound));
@@ -88,14 +84,19 @@ impl Filters {
         }
     }
 
-    /// What the EnvoyFilters ask of it.
-    pub(crate) fn asked_of(&self, info: &ProxyInfo) -> Trait {
-        let asked = info.labels.iter().filter(|(key, _)| self.labels.contains(*key));
-        Trait {
-            labels: asked.map(|(key, value)| (key.clone(), value.clone())).collect(),
-            version: if self.ask_for_versions { info.version.clone() } else { String::new() },
-            metadata: info.metadata.clone(),
-        }
+    /// Which of them concern it.
+    pub(crate) fn chosen_for(&self, info: &ProxyInfo) -> Chosen {
+        let is_for = |patch: &Patch| {
+            let wanted = &patch.matching.proxy;
+            wanted.version.as_ref().is_none_or(|version| version.matches(&info.version))
+                && wanted.metadata.iter().all(|(key, value)| info.metadata.get(key) == Some(value))
+        };
+        let of_filter = |filter: &EnvoyFilter| {
+            let is_selected = selects(&filter.selector, &info.labels);
+            let patches = filter.patches.iter().map(|patch| is_selected && is_for(patch));
+            std::iter::once(is_selected).chain(patches).collect::<Vec<_>>()
+        };
+        Chosen(self.outbound.iter().flat_map(of_filter).collect())
     }
 
     /// The resources of one side with their patches. What a proxy would refuse is held back, so that the rest goes out.
@@ -119,21 +120,6 @@ impl Filters {
         (clusters, shared(schema, Kind::Listener, patched.listeners, &listeners), report)
     }
 
-    /// The report of both sides as one, with what was refused.
-    pub(crate) fn joined(&self, outbound: &Report, inbound: Report) -> Report {
-        let mut joined = outbound.clone();
-        for (filter, other) in joined.envoy_filters.iter_mut().zip(inbound.envoy_filters) {
-            for (patch, other) in filter.patches.iter_mut().zip(other.patches) {
-                join(patch, other);
-            }
-        }
-        joined.refusals.extend(inbound.refusals);
-        for refused in self.read.iter().filter_map(|(_, read)| read.as_ref().err()) {
-            joined.add_refused(refused);
-        }
-        joined
-    }
-
     /// What is refused, and what is odd about the others.
     pub(crate) fn problems(&self) -> (Vec<Problem>, Vec<Problem>) {
         let told = |object: &Object, text: &String| {
@@ -148,6 +134,29 @@ impl Filters {
             }
         }
         (refused, odd)
+    }
+}
+
+/// What became of the EnvoyFilters on both sides. Kept apart, since all proxies of a group share the larger half.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    pub(crate) outbound: Arc<Report>,
+    pub(crate) inbound: Report,
+    pub(crate) refused: Arc<Vec<NotRead>>,
+}
+
+impl Reports {
+    /// Both as one, with what was refused.
+    pub(crate) fn joined(&self) -> Report {
+        let mut joined = Report::clone(&self.outbound);
+        for (filter, other) in joined.envoy_filters.iter_mut().zip(&self.inbound.envoy_filters) {
+            for (patch, other) in filter.patches.iter_mut().zip(&other.patches) {
+                join(patch, other.clone());
+            }
+        }
+        joined.refusals.extend(self.inbound.refusals.iter().cloned());
+        self.refused.iter().for_each(|refused| joined.add_refused(refused));
+        joined
     }
 }
 

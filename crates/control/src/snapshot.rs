@@ -1,5 +1,6 @@
 //! What one proxy gets: lists of shared resources, ready to be served.
 
+use crate::patched::Reports;
 use patch::Report;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
@@ -50,10 +51,17 @@ pub struct Snapshot {
     pub endpoints: Arc<Resources>,
     /// Those of services by name, those that EnvoyFilters add, `virtualOutbound`, `virtualInbound`.
     pub listeners: Resources,
-    /// What became of every EnvoyFilter.
-    pub report: Arc<Report>,
     /// The same as the server of xDS sends it; the same `Arc` as under an earlier state if nothing differs.
     pub served: Arc<xds::server::Snapshot>,
+    pub(crate) reports: Reports,
+}
+
+impl Snapshot {
+    /// What became of every EnvoyFilter.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.reports.joined()
+    }
 }
 
 /// `resources` as they are served.

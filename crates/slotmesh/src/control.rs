@@ -53,14 +53,15 @@ fn node(file: &Path) -> anyhow::Result<Value> {
 fn tell(read: &Refreshed, refused: &[Problem], odd: &[Problem], snapshot: &Snapshot) {
     read.problems.iter().chain(refused).for_each(|problem| line("error", problem));
     read.notes.iter().chain(odd).for_each(|note| line("note", note));
-    for (filter, patch) in snapshot.report.idle() {
+    let report = snapshot.report();
+    for (filter, patch) in report.idle() {
         let place = format!("EnvoyFilter {}/{}: configPatches[{}]", filter.namespace, filter.name, patch.index);
         let nothing = patch.nothing.as_deref().unwrap_or("it was held back");
         let nearest =
             if patch.nearest.is_empty() { String::new() } else { format!("; near: {}", patch.nearest.join(", ")) };
         line("note", &format!("{place} was applied nowhere: {nothing}{nearest}"));
     }
-    for refusal in &snapshot.report.refusals {
+    for refusal in &report.refusals {
         let (kind, name) = (refusal.kind.word(), &refusal.name);
         let (by, why) = (refusal.caused_by.join(", "), refusal.reasons.join("; "));
         line("note", &format!("{kind} {name} goes out without {by}, since the proxy would refuse it: {why}"));

@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::object::{Body, Labels, Object, selects};
 use crate::written::mesh::Mesh;
 use config::Problem;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -35,8 +35,6 @@ pub struct State {
     pub(crate) has_machine_local: bool,
     /// Which services a workload may serve.
     servers: Servers,
-    /// The labels that DestinationRules ask of proxies.
-    asked: BTreeSet<String>,
 }
 
 impl State {
@@ -49,7 +47,6 @@ impl State {
         let services = keep(services(plain(), &mesh, &sources), former.map(|state| &*state.services));
         let rules = keep(rules(plain(), &mesh), former.map(|state| &*state.rules));
         let mut state = Self {
-            asked: rules.iter().flat_map(|rule| rule.selector.keys().cloned()).collect(),
             rules,
             headless: headless(&services),
             has_machine_local: services.iter().any(|service| service.machine_local),
@@ -136,10 +133,11 @@ impl State {
         self.headless.contains(ip)
     }
 
-    /// The part of `labels` that DestinationRules ask for: proxies that agree in it heed the same rules.
-    pub(crate) fn labels_for_rules(&self, labels: &Labels) -> Labels {
-        let asked = labels.iter().filter(|(key, _)| self.asked.contains(*key));
-        asked.map(|(key, value)| (key.clone(), value.clone())).collect()
+    /// Which of the DestinationRules with a selector select a proxy with `labels`: proxies of one namespace that agree in
+    /// it heed the same rules.
+    pub(crate) fn heeded_by(&self, labels: &Labels) -> Vec<bool> {
+        let selecting = self.rules.iter().filter(|rule| !rule.selector.is_empty());
+        selecting.map(|rule| selects(&rule.selector, labels)).collect()
     }
 
     /// The services that are exported to `namespace`, each host once: its own before others.

@@ -155,8 +155,8 @@ fn filters_applied_by_sides_do_what_they_do_as_a_whole() {
         let all = report.envoy_filters.iter().flat_map(|filter| &filter.patches);
         all.map(|patch| json!([patch.hits, patch.nothing, patch.nearest, patch.warnings])).collect()
     };
-    assert_eq!(told(&patched.report), told(&report));
-    assert_eq!(patched.report.envoy_filters.last().unwrap().name, "wrong");
+    assert_eq!(told(&patched.report()), told(&report));
+    assert_eq!(patched.report().envoy_filters.last().unwrap().name, "wrong");
     let (refused, _) = generator.problems(&state);
     assert!(
         refused[0].to_string().contains("EnvoyFilter wrong: Envoy filter: json: cannot unmarshal bool"),
@@ -210,6 +210,19 @@ fn a_fleet_shares_nearly_everything() {
         kept.iter().flat_map(|one| pointers(&one.listeners).into_iter().chain(pointers(&one.clusters))).collect();
     // A listener and a cluster a service, and of every class its inbound side (a listener and two clusters).
     assert_eq!(resources.len(), 2 * services + 3 * services + 3);
+}
+
+#[test]
+fn a_filter_that_selects_one_workload_leaves_the_others_together() {
+    let services = service("one", "10.0.0.1") + &service("two", "10.0.0.2");
+    let state = read(&format!("{services}{FILTERS}")).state;
+    let mut generator = generator().1;
+    let mut of = |app| generator.snapshot(&state, &proxy("10.1.0.1", app)).unwrap();
+    let (one, two, three) = (of("one"), of("two"), of("three"));
+    assert!(Arc::ptr_eq(&two.endpoints, &three.endpoints), "nothing is made for each of them");
+    assert!(!Arc::ptr_eq(&one.endpoints, &two.endpoints));
+    let added = |of: &Snapshot| of.listeners.iter().any(|listener| listener.name() == "more-out");
+    assert!(!added(&two));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::{dump, written};
 use prost_reflect::DynamicMessage;
 use std::fs::File;
 use std::io::Read;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 /// Larger than any bootstrap.
 const MOST_BYTES: u64 = 64 << 20;
@@ -47,8 +49,10 @@ pub fn load_file_with_dump(path: &Path) -> Result<Loaded, Problems> {
 /// # Errors
 /// Every problem of the text.
 pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
-    let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-    bootstrap(&schema, text, name).map(|(proxy, _)| proxy)
+    apart(|| {
+        let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
+        bootstrap(&schema, text, name).map(|(proxy, _)| proxy)
+    })
 }
 
 /// Like [`load_text`], with the dump.
@@ -56,10 +60,22 @@ pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
 /// # Errors
 /// Every problem of the text.
 pub fn load_text_with_dump(text: &str, name: &str) -> Result<Loaded, Problems> {
-    let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-    let (proxy, message) = bootstrap(&schema, text, name)?;
-    let dump = dump::json(&schema, message).map_err(|error| Problems::whole(name, error))?;
-    Ok(Loaded { proxy, dump })
+    apart(|| {
+        let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
+        let (proxy, message) = bootstrap(&schema, text, name)?;
+        let dump = dump::json(&schema, message).map_err(|error| Problems::whole(name, error))?;
+        Ok(Loaded { proxy, dump })
+    })
+}
+
+/// Does `work` in a thread of its own and returns a copy of what it found.
+///
+/// Reading needs some megabytes for the descriptors, the result a few kilobytes. An allocator gives each thread a part
+/// of the heap; of the part where the work was done nothing is in use afterwards, so that all of it goes back to the
+/// system. In the caller's part, small values that stay would lie between the freed ones and hold them.
+fn apart<T: Clone + Send>(work: impl FnOnce() -> T + Send) -> T {
+    let found = thread::scope(|scope| scope.spawn(work).join());
+    found.unwrap_or_else(|panic| resume_unwind(panic)).clone()
 }
 
 fn bootstrap(schema: &Schema, text: &str, name: &str) -> Result<(meant::Proxy, DynamicMessage), Problems> {

@@ -2,7 +2,7 @@
 //!
 //! Three levels keep 10,000 proxies and 1,000 services cheap:
 //!
-//! - **A service's resources** are made once for each rule, scope and [view](View), and kept while the registry's `Arc` of
+//! - **A service's resources** are made once for each rule, scope and view, and kept while the registry's `Arc` of
 //!   the service lives on: a change of one service makes its resources anew and no others.
 //! - **A group** is all proxies that get the same for going out: the same namespace, Sidecar and view, and the same
 //!   EnvoyFilters. Those are applied to the whole of it once.

@@ -23,6 +23,7 @@ impl Buffer {
         self.bytes.len() == self.start
     }
 
+    #[inline]
     pub(crate) fn extend(&mut self, more: &[u8]) {
         self.end().extend_from_slice(more);
     }
@@ -80,6 +81,7 @@ impl Pool {
     }
 
     /// Adds to a buffer, which gets its room from here if it has none.
+    #[inline]
     pub(crate) fn extend(&mut self, buffer: &mut Buffer, more: &[u8]) {
         if buffer.bytes.capacity() == 0 {
             buffer.bytes = self.take();

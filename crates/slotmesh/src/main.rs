@@ -13,9 +13,6 @@ use cli::{Cli, Command};
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Proxy(args) => proxy(&args).map(|()| ExitCode::SUCCESS),

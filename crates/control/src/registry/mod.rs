@@ -1,7 +1,7 @@
 //! What all objects mean together: services with their endpoints, and the rules for them.
 //!
 //! A [`State`] is built whole from all objects and never changed; what is equal to the former state is the very same
-//! [`Arc`], so that whoever made something of it can keep it. It knows no files: any source of objects feeds it.
+//! `Arc`, so that whoever made something of it can keep it. It knows no files: any source of objects feeds it.
 //!
 //! **Where endpoints come from**, the first that exists for a service: its EndpointSlices; its Endpoints; the Pods that
 //! its selector selects, as Kubernetes' own controller would (so a folder without EndpointSlices needs the Pods'

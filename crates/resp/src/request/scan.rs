@@ -63,7 +63,7 @@ impl Scan {
     ///
     /// # Errors
     /// What Redis calls a protocol error. The scan is fresh afterwards, but the bytes cannot be read any further.
-    #[inline]
+    #[inline(always)]
     pub fn next<'a>(&'a mut self, bytes: &'a [u8], limits: &Limits) -> Result<Step<'a>, Malformed> {
         match bytes.first() {
             Some(b'*') => self.array(bytes, limits),
@@ -104,7 +104,7 @@ impl Scan {
     }
 
     /// An array of bulk strings.
-    #[inline]
+    #[inline(always)]
     fn array<'a>(&'a mut self, bytes: &'a [u8], limits: &Limits) -> Result<Step<'a>, Malformed> {
         if self.at == 0 {
             self.repeats = self.head.fits(bytes, limits);
@@ -170,7 +170,7 @@ impl Scan {
     }
 
     /// The arguments, as far as they are here. Nothing, if all are; else how many bytes are needed.
-    #[inline]
+    #[inline(always)]
     fn arguments(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Malformed> {
         let most = limits.request.min(u32::MAX as usize);
         let (mut at, mut left) = (self.at, self.left);

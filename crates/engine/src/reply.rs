@@ -12,6 +12,11 @@ use crate::upstream::{InFlight, Kind, Upstream};
 /// How much of a reply that was not expected an error quotes.
 const QUOTED: usize = 128;
 
+/// Whether a node does not let us ask, by its ACL or because the command was renamed: it is the right node all the same.
+fn is_not_offered(reply: &[u8]) -> bool {
+    reply.starts_with(b"-NOPERM") || reply.starts_with(b"-ERR unknown command")
+}
+
 impl Engine {
     /// Bytes that a node sent.
     pub fn upstream_bytes(&mut self, id: UpstreamId, bytes: &[u8]) {
@@ -121,7 +126,7 @@ impl Engine {
         };
         let error = reply.first() == Some(&b'-');
         let turned_away = error && self.turned_away(id, &entry, reply);
-        let goes = entry.kind == Kind::Question && (!error || reply.starts_with(b"-NOPERM"));
+        let goes = entry.kind == Kind::Question && (!error || is_not_offered(reply));
         self.check_off(id, &entry, turned_away, !error, |engine| match goes {
             true => engine.send_body(id, &entry),
             false => engine.deliver(entry.ticket, reply, true),

@@ -4,6 +4,7 @@ use super::MS;
 use crate::world::World;
 use crate::world::client::Reading;
 use crate::world::happening::Happening;
+use crate::world::node::Answer;
 use crate::world::pipe::End;
 use crate::world::setup::Setup;
 
@@ -144,5 +145,25 @@ fn a_slow_reader_holds_up_nobody() {
     most_held(&mut world);
     let heard = world.heard(slow);
     assert_eq!((heard[0].len(), heard[1].as_str()), (VALUE, "+PONG"));
+    world.assert_idle();
+}
+
+#[test]
+fn a_node_that_does_not_let_us_ask_gets_it_all_the_same() {
+    let mut world = World::new(setup(1, 0));
+    let client = world.connect();
+    let refusals = ["-NOPERM this user has no permissions\r\n", "-ERR unknown command 'EXISTS'\r\n"];
+    for refusal in refusals {
+        world.teach(0, "EXISTS", Answer::Say(refusal));
+        world.send_raw(client, set(VALUE).as_bytes());
+        most_held(&mut world);
+        assert_eq!(world.heard(client), ["+OK"], "{refusal}");
+    }
+    // Anything else is the answer, and the value is swallowed.
+    world.teach(0, "EXISTS", Answer::Say("-ERR no\r\n"));
+    world.send_raw(client, set(VALUE).as_bytes());
+    world.send(client, "PING");
+    most_held(&mut world);
+    assert_eq!(world.heard(client), ["-ERR no", "+PONG"]);
     world.assert_idle();
 }

@@ -1,14 +1,29 @@
 //! The control plane as the server of xDS asks it: the registry's present state, and what a node gets of it.
 
+use crate::files::Refreshed;
 use crate::generator::Generator;
 use crate::node::Node;
 use crate::registry::State;
 use crate::snapshot::Snapshot;
 use config::{Problem, Schema};
 use serde_json::{Value, json};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use xds::server::{Refusal, Source};
+
+/// What is wrong or odd with what was published, by file and line.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks {
+    /// Files that cannot be used; what they held before still counts.
+    pub problems: Vec<Problem>,
+    /// EnvoyFilters that are refused, in istiod's words.
+    pub refused: Vec<Problem>,
+    /// What is odd about the other EnvoyFilters.
+    pub odd: Vec<Problem>,
+    /// What is understood but has no effect, or not the one that its user may expect.
+    pub notes: Vec<Problem>,
+}
 
 /// Holds the state that is served, and makes snapshots of it for whoever asks.
 pub struct Plane {
@@ -20,26 +35,38 @@ struct Inner {
     generator: Generator,
     /// `None` until the first state is published.
     state: Option<Arc<State>>,
+    remarks: Arc<Remarks>,
 }
 
 impl Plane {
     /// One that has no state yet, and so is not ready to serve.
     #[must_use]
     pub fn new(schema: Arc<Schema>) -> Self {
-        let inner = Inner { generator: Generator::new(schema), state: None };
+        let inner = Inner { generator: Generator::new(schema), state: None, remarks: Arc::default() };
         Self { inner: Mutex::new(inner), changes: watch::Sender::new(0) }
     }
 
-    /// From now on `state` is served. Returns the EnvoyFilters that are refused, and odd things about the others.
-    pub fn publish(&self, state: Arc<State>) -> (Vec<Problem>, Vec<Problem>) {
-        let told = {
+    /// From now on the state that was read is served. Returns what is wrong with it, EnvoyFilters included.
+    pub fn publish(&self, read: Refreshed) -> Arc<Remarks> {
+        let (remarks, is_new) = {
             let mut inner = self.inner();
-            let told = inner.generator.problems(&state);
-            inner.state = Some(state);
-            told
+            let (refused, odd) = inner.generator.problems(&read.state);
+            inner.remarks = Arc::new(Remarks { problems: read.problems, refused, odd, notes: read.notes });
+            let is_new = inner.state.as_ref().is_none_or(|state| !Arc::ptr_eq(state, &read.state));
+            inner.state = Some(read.state);
+            (Arc::clone(&inner.remarks), is_new)
         };
-        self.changes.send_modify(|count| *count += 1);
-        told
+        if is_new {
+            self.changes.send_modify(|count| *count += 1);
+        }
+        remarks
+    }
+
+    /// The state that is served, and what is wrong with what was published last.
+    #[must_use]
+    pub fn published(&self) -> (Option<Arc<State>>, Arc<Remarks>) {
+        let inner = self.inner();
+        (inner.state.clone(), Arc::clone(&inner.remarks))
     }
 
     /// What `node` gets now, with the report on its EnvoyFilters.
@@ -56,6 +83,12 @@ impl Plane {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // What a panic leaves behind is caches of finished things.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Plane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plane").finish_non_exhaustive()
     }
 }
 
@@ -81,7 +114,7 @@ fn written(node: &xds::Node) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plane, Source as _};
+    use super::{Plane, Refreshed, Source as _};
     use crate::registry::State;
     use crate::written::mesh::Mesh;
     use config::Schema;
@@ -99,7 +132,10 @@ mod tests {
         let sidecar = node("sidecar~10.0.0.1~a.b~b.svc.cluster.local");
         assert_eq!(plane.snapshot(&sidecar).unwrap_err(), Refusal::NotReady);
         let mut changes = plane.changes();
-        let publish = || plane.publish(Arc::new(State::new([], Arc::new(Mesh::default()), None)));
+        let publish = || {
+            let state = Arc::new(State::new([], Arc::new(Mesh::default()), None));
+            plane.publish(Refreshed { state, is_new: true, problems: Vec::new(), notes: Vec::new() })
+        };
         publish();
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();

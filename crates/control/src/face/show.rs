@@ -1,0 +1,50 @@
+//! What the pages show.
+
+use super::pages::Asked;
+use super::{Face, reply};
+use crate::registry::service::Service;
+use axum::http::StatusCode;
+use axum::response::Response;
+use config::Problem;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) fn ready(face: &Face, _: &Asked) -> Response {
+    match face.plane.published().0 {
+        Some(_) => reply::text(StatusCode::OK, "ready\n".to_owned()),
+        None => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the files have not been read yet\n".to_owned()),
+    }
+}
+
+pub(super) fn metrics(face: &Face, _: &Asked) -> Response {
+    reply::text(StatusCode::OK, face.server.prometheus())
+}
+
+pub(super) fn syncz(face: &Face, _: &Asked) -> Response {
+    reply::json(&face.server.proxies().iter().map(|proxy| proxy.syncz()).collect())
+}
+
+pub(super) fn configz(face: &Face, _: &Asked) -> Response {
+    let (state, remarks) = face.plane.published();
+    let services = state.iter().flat_map(|state| &state.services).map(service);
+    reply::json(&json!({
+        "services": services.collect::<Vec<Value>>(),
+        "problems": lines(&remarks.problems),
+        "refused": lines(&remarks.refused),
+        "notes": lines(remarks.odd.iter().chain(&remarks.notes)),
+    }))
+}
+
+fn lines<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Vec<String> {
+    problems.into_iter().map(ToString::to_string).collect()
+}
+
+fn service(service: &Arc<Service>) -> Value {
+    json!({
+        "host": service.host,
+        "namespace": service.namespace,
+        "addresses": service.ips().map(|ip| ip.to_string()).collect::<Vec<_>>(),
+        "ports": service.ports.iter().map(|port| json!({"name": port.name, "number": port.number})).collect::<Vec<_>>(),
+        "endpoints": service.endpoints.len(),
+    })
+}

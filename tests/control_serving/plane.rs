@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -25,15 +25,15 @@ pub struct Plane {
 
 impl Plane {
     /// On these files, on free ports.
-    pub fn start(files: &[(&str, &str)]) -> Plane {
+    pub fn start<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Plane {
         Plane::start_with(files, &[])
     }
 
     /// With more arguments.
-    pub fn start_with(files: &[(&str, &str)], args: &[&str]) -> Plane {
+    pub fn start_with<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)], args: &[&str]) -> Plane {
         let (folder, log) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.path().join(name.as_ref()), text.as_ref()).unwrap();
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_slotmesh"));
         command.arg("control").arg("--files").arg(folder.path());
@@ -65,6 +65,11 @@ impl Plane {
                 .map(str::to_owned))
         });
         found.unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    /// How often the log holds a text.
+    pub fn times(&self, text: &str) -> usize {
+        self.log().matches(text).count()
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -164,4 +169,26 @@ impl Sidecar {
         let message = self.has.get(&(kind, name.to_owned()));
         message.is_some_and(|message| message.windows(text.len()).any(|window| window == text.as_bytes()))
     }
+}
+
+/// A file of the examples, with one text in it put in the place of another.
+pub fn example(path: &str, from: &str, to: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(path);
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(text.contains(from), "{path} does not hold {from}");
+    text.replace(from, to)
+}
+
+/// The files of the tutorial, with the mirror laid over them or not.
+pub fn tutorial(with_mirror: bool) -> Vec<(String, String)> {
+    let folders = if with_mirror { &["tutorial", "tutorial-mirror"][..] } else { &["tutorial"] };
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for folder in folders {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let text = example(&format!("{folder}/{name}"), "", "");
+            files.insert(name, text);
+        }
+    }
+    files.into_iter().collect()
 }

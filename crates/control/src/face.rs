@@ -3,10 +3,11 @@
 //! Paths are istiod's where it has the page. A page is a row of the table in `pages` and a function to a reply. It only
 //! shows: nothing can be changed here. What it shows names services and proxies, so bind it to loopback.
 
-mod pages;
-mod reply;
 mod serve;
+mod pages;
 mod show;
+mod numbers;
+mod reply;
 
 use crate::plane::Plane;
 use std::sync::Arc;

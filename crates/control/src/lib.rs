@@ -27,8 +27,10 @@ pub mod generator;
 pub mod print;
 
 // What is served, and to whom it is told.
-pub mod plane;
 mod telling;
+mod moved;
+pub mod findings;
+pub mod plane;
 pub mod watch;
 pub mod face;
 

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(100);
 /// The pause is at least this many times what the last look cost.
 const REST: u32 = 50;
+/// After a change proxies ask anew within the debounce of the server; what EnvoyFilters did is told after that.
+const QUIET: Duration = Duration::from_millis(500);
 /// How often a folder that changes while it is read is read again before it is taken as it is.
 const MOST_AGAIN: usize = 10;
 
@@ -28,13 +30,18 @@ pub struct Watcher {
     of_files: Telling,
     /// That the folder cannot be listed.
     of_folder: Telling,
+    /// What EnvoyFilters do not do.
+    of_filters: Telling,
+    /// The state of things that was last told of.
+    told: u64,
 }
 
 impl Watcher {
     /// One that has not looked yet.
     #[must_use]
     pub fn new(files: Files, plane: Arc<Plane>) -> Self {
-        Self { files, plane, of_files: Telling::default(), of_folder: Telling::default() }
+        let (of_files, of_folder, of_filters) = (Telling::default(), Telling::default(), Telling::default());
+        Self { files, plane, of_files, of_folder, of_filters, told: 0 }
     }
 
     /// Looks once; publishes if anything changed. Returns whether it did.
@@ -84,7 +91,21 @@ impl Watcher {
                 let text = "the folder cannot be listed, so the last state stays in force";
                 (Weight::Error, format!("{text}: {error}"))
             }));
+            self.tell_findings();
             pause = PAUSE.max(began.elapsed() * REST);
+        }
+    }
+
+    /// Tells what became of the EnvoyFilters, once all proxies have asked again after a change.
+    fn tell_findings(&mut self) {
+        let (stirred, at) = self.plane.stirred();
+        if stirred == self.told || at.elapsed() < QUIET {
+            return;
+        }
+        self.told = stirred;
+        let findings = self.plane.findings();
+        if findings.kinds_of_proxies > 0 {
+            self.of_filters.now(findings.lines());
         }
     }
 }

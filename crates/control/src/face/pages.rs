@@ -28,6 +28,11 @@ const PAGES: &[Page] = &[
         answer: show::configz,
     },
     Page {
+        path: "/debug/envoyfilters",
+        about: "each EnvoyFilter: where its patches were applied, or why nowhere; what was held back or refused",
+        answer: show::envoyfilters,
+    },
+    Page {
         path: "/debug/syncz",
         about: "each connected proxy: what it was sent, accepted and refused",
         answer: show::syncz,

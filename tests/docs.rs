@@ -74,6 +74,28 @@ fn every_example_loads() {
     }
 }
 
+/// A folder of resources loads with nothing to say about it: alone, or with the folder of a later step laid over it.
+#[test]
+fn every_folder_of_examples_loads() {
+    let schema = std::sync::Arc::new(config::Schema::load_mesh().unwrap());
+    let (first, later) = (root().join("examples/tutorial"), root().join("examples/tutorial-mirror"));
+    let folders = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(folders.filter(|path| path.is_dir()).count(), 2, "a folder of examples that no test loads");
+    for folders in [vec![&first], vec![&first, &later]] {
+        let together = tempfile::TempDir::new().unwrap();
+        for file in folders.iter().flat_map(|folder| files(folder, "yaml")) {
+            fs::copy(&file, together.path().join(file.file_name().unwrap())).unwrap();
+        }
+        let plane = control::plane::Plane::new(std::sync::Arc::clone(&schema));
+        let read = control::files::Files::new(together.path(), None).refresh().unwrap();
+        assert_eq!((read.state.envoy_filters.len(), read.state.services.len()), (2, 1 + folders.len()));
+        let remarks = plane.publish(read);
+        for remarks in [&remarks.problems, &remarks.refused, &remarks.odd, &remarks.notes] {
+            assert_eq!(remarks[..], []);
+        }
+    }
+}
+
 /// `ARCHITECTURE.md` shows the stations in the order in which the engine declares them.
 #[test]
 fn the_journey_is_told_in_the_order_of_its_stations() {

@@ -155,6 +155,21 @@ impl Generator {
         self.filters.problems()
     }
 
+    /// How many classes of proxies have asked under the present state.
+    pub(crate) fn kinds(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// What was given under the present state, once for each class of proxies that has asked.
+    pub(crate) fn given(&self) -> Vec<Arc<Snapshot>> {
+        self.classes.values().cloned().collect()
+    }
+
+    /// The EnvoyFilters of the present state.
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
     /// Forgets what belongs to another state.
     fn turn_to(&mut self, state: &Arc<State>) {
         if self.state.as_ref().is_some_and(|known| Arc::ptr_eq(known, state)) {

@@ -4,7 +4,8 @@
 //! [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
 //! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar, and `patched` applies the
 //! EnvoyFilters to them; [`snapshot`] is what one proxy gets, and [`generator`] makes it, sharing with other proxies
-//! what is equal. [`mod@print`] shows it, and [`plane`] offers it to the server of xDS.
+//! what is equal. [`mod@print`] shows it; [`plane`] offers it to the server of xDS, [`watch`] keeps it at what the folder
+//! says, and [`face`] shows people what is served and what is wrong.
 //!
 //! The measure is istiod: `tests/worlds.rs` compares with recordings of it, and what differs on purpose is a table
 //! there and in `docs/generation.md`.
@@ -24,7 +25,14 @@ mod patched;
 pub mod snapshot;
 pub mod generator;
 pub mod print;
+
+// What is served, and to whom it is told.
+mod telling;
+mod moved;
+pub mod findings;
 pub mod plane;
+pub mod watch;
+pub mod face;
 
 pub use config::{Problem, Schema};
 pub use written::mesh::{Mesh, OutboundMode, OutboundPolicy};

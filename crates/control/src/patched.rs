@@ -5,7 +5,7 @@
 //! of a gateway, which a sidecar never has), and the reports are joined.
 
 use crate::node::Node;
-use crate::object::{Body, Labels, Object, selects};
+use crate::object::{Body, Key, Labels, Object, selects};
 use crate::registry::State;
 use crate::snapshot::{Resource, Resources};
 use config::dynamic::to_json;
@@ -33,7 +33,7 @@ pub(crate) struct Chosen(Vec<bool>);
 /// All EnvoyFilters of one state.
 #[derive(Default)]
 pub(crate) struct Filters {
-    read: Vec<(Arc<Object>, Result<EnvoyFilter, NotRead>)>,
+    read: Vec<Known>,
     outbound: Vec<EnvoyFilter>,
     inbound: Vec<EnvoyFilter>,
     /// Those that istiod would refuse, too.
@@ -42,24 +42,45 @@ pub(crate) struct Filters {
     metadata: BTreeSet<String>,
 }
 
+/// One EnvoyFilter as it stands in its file.
+struct Known {
+    object: Arc<Object>,
+    read: Result<EnvoyFilter, NotRead>,
+    /// The last version of one that is refused by now: it stays in force, as it does in Kubernetes, where the refused
+    /// one is never stored.
+    before: Option<EnvoyFilter>,
+}
+
+impl Known {
+    fn in_force(&self) -> Option<&EnvoyFilter> {
+        self.read.as_ref().ok().or(self.before.as_ref())
+    }
+}
+
 impl Filters {
     /// Those of `state`; those that have not changed are taken over from the former.
     pub(crate) fn new(schema: &Schema, state: &State, former: Self) -> Self {
-        let mut known: HashMap<*const Object, _> =
-            former.read.into_iter().map(|(object, read)| (Arc::as_ptr(&object), (object, read))).collect();
+        let mut former: HashMap<Key, Known> =
+            former.read.into_iter().map(|known| (known.object.key(), known)).collect();
         let mut filters = Self::default();
         for object in &state.envoy_filters {
             let Body::EnvoyFilter(document) = &object.body else { continue };
-            let read = match known.remove(&Arc::as_ptr(object)) {
-                Some((_, read)) => read,
-                None => read(schema, &config::dynamic::json(document)),
+            let known = match former.remove(&object.key()) {
+                Some(known) if Arc::ptr_eq(&known.object, object) => known,
+                known => {
+                    let before = known.and_then(|known| known.read.ok().or(known.before));
+                    let read = read(schema, &config::dynamic::json(document));
+                    let before = before.filter(|_| read.is_err());
+                    Known { object: Arc::clone(object), read, before }
+                }
             };
-            if let Ok(filter) = &read {
+            if let Some(filter) = known.in_force() {
                 filters.take(filter);
             }
-            filters.read.push((Arc::clone(object), read));
+            filters.read.push(known);
         }
-        filters.refused = Arc::new(filters.read.iter().filter_map(|(_, read)| read.as_ref().err().cloned()).collect());
+        filters.refused =
+            Arc::new(filters.read.iter().filter_map(|known| known.read.as_ref().err().cloned()).collect());
         filters
     }
 
@@ -120,17 +141,28 @@ impl Filters {
         (clusters, shared(schema, Kind::Listener, patched.listeners, &listeners), report)
     }
 
+    /// The listener that a patch names, by its EnvoyFilter and its place there; empty if it names none.
+    pub(crate) fn listener_of(&self, namespace: &str, name: &str, index: usize) -> &str {
+        let filters = self.read.iter().filter_map(Known::in_force);
+        let filter = filters.into_iter().find(|filter| filter.namespace == namespace && filter.name == name);
+        let patch = filter.and_then(|filter| filter.patches.get(index));
+        patch.and_then(|patch| patch.matching.listener()).map_or("", |listener| listener.name.as_str())
+    }
+
     /// What is refused, and what is odd about the others.
     pub(crate) fn problems(&self) -> (Vec<Problem>, Vec<Problem>) {
-        let told = |object: &Object, text: &String| {
+        let told = |object: &Object, text: &str| {
             let (file, line) = (object.file.to_string(), object.line);
             Problem { file, line, path: String::new(), text: format!("EnvoyFilter {}: {text}", object.meta.name) }
         };
         let (mut refused, mut odd) = (Vec::new(), Vec::new());
-        for (object, read) in &self.read {
+        for Known { object, read, before } in &self.read {
             match read {
                 Ok(filter) => odd.extend(filter.warnings.iter().map(|text| told(object, text))),
-                Err(error) => refused.extend(error.reasons.iter().map(|text| told(object, text))),
+                Err(error) => {
+                    let kept = if before.is_some() { "; its version before stays in force" } else { "" };
+                    refused.extend(error.reasons.iter().map(|text| told(object, &format!("{text}{kept}"))));
+                }
             }
         }
         (refused, odd)

@@ -1,14 +1,34 @@
 //! The control plane as the server of xDS asks it: the registry's present state, and what a node gets of it.
 
+use crate::files::Refreshed;
+use crate::findings::{Blame, Findings, name_of};
 use crate::generator::Generator;
+use crate::moved::Moved;
 use crate::node::Node;
 use crate::registry::State;
 use crate::snapshot::Snapshot;
 use config::{Problem, Schema};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::watch;
 use xds::server::{Refusal, Source};
+use xds::{Kind, Nack};
+
+/// What is wrong or odd with what was published, by file and line.
+#[derive(Clone, Debug, Default)]
+pub struct Remarks {
+    /// Files that cannot be used; what they held before still counts.
+    pub problems: Vec<Problem>,
+    /// EnvoyFilters that are refused, in istiod's words.
+    pub refused: Vec<Problem>,
+    /// What is odd about the other EnvoyFilters.
+    pub odd: Vec<Problem>,
+    /// What is understood but has no effect, or not the one that its user may expect.
+    pub notes: Vec<Problem>,
+}
 
 /// Holds the state that is served, and makes snapshots of it for whoever asks.
 pub struct Plane {
@@ -20,26 +40,62 @@ struct Inner {
     generator: Generator,
     /// `None` until the first state is published.
     state: Option<Arc<State>>,
+    remarks: Arc<Remarks>,
+    moved: Moved,
+    /// What proxies refuse now, by node and kind.
+    refused: BTreeMap<(String, Kind), Blame>,
+    /// How often something happened that may change the findings, and when last.
+    stirred: (u64, Instant),
+    /// Those that were found last, and when, by that number.
+    findings: Option<(u64, Arc<Findings>)>,
+}
+
+impl Inner {
+    fn stir(&mut self) {
+        self.stirred = (self.stirred.0 + 1, Instant::now());
+    }
 }
 
 impl Plane {
     /// One that has no state yet, and so is not ready to serve.
     #[must_use]
     pub fn new(schema: Arc<Schema>) -> Self {
-        let inner = Inner { generator: Generator::new(schema), state: None };
+        let inner = Inner {
+            generator: Generator::new(schema),
+            state: None,
+            remarks: Arc::default(),
+            moved: Moved::default(),
+            refused: BTreeMap::new(),
+            stirred: (0, Instant::now()),
+            findings: None,
+        };
         Self { inner: Mutex::new(inner), changes: watch::Sender::new(0) }
     }
 
-    /// From now on `state` is served. Returns the EnvoyFilters that are refused, and odd things about the others.
-    pub fn publish(&self, state: Arc<State>) -> (Vec<Problem>, Vec<Problem>) {
-        let told = {
+    /// From now on the state that was read is served. Returns what is wrong with it, EnvoyFilters included.
+    pub fn publish(&self, read: Refreshed) -> Arc<Remarks> {
+        let (remarks, is_new) = {
             let mut inner = self.inner();
-            let told = inner.generator.problems(&state);
-            inner.state = Some(state);
-            told
+            let (refused, odd) = inner.generator.problems(&read.state);
+            inner.remarks = Arc::new(Remarks { problems: read.problems, refused, odd, notes: read.notes });
+            let former = inner.state.clone();
+            inner.moved.note(former.as_deref(), &read.state);
+            inner.stir();
+            let is_new = inner.state.as_ref().is_none_or(|state| !Arc::ptr_eq(state, &read.state));
+            inner.state = Some(read.state);
+            (Arc::clone(&inner.remarks), is_new)
         };
-        self.changes.send_modify(|count| *count += 1);
-        told
+        if is_new {
+            self.changes.send_modify(|count| *count += 1);
+        }
+        remarks
+    }
+
+    /// The state that is served, and what is wrong with what was published last.
+    #[must_use]
+    pub fn published(&self) -> (Option<Arc<State>>, Arc<Remarks>) {
+        let inner = self.inner();
+        (inner.state.clone(), Arc::clone(&inner.remarks))
     }
 
     /// What `node` gets now, with the report on its EnvoyFilters.
@@ -50,12 +106,75 @@ impl Plane {
         let node = Node::from_json(&written(node)).map_err(|error| Refusal::Node(error.to_string()))?;
         let mut inner = self.inner();
         let state = inner.state.clone().ok_or(Refusal::NotReady)?;
-        inner.generator.snapshot(&state, &node).map_err(|error| Refusal::Node(error.to_string()))
+        let known = inner.generator.kinds();
+        let given = inner.generator.snapshot(&state, &node).map_err(|error| Refusal::Node(error.to_string()))?;
+        if inner.generator.kinds() != known {
+            inner.stir();
+        }
+        Ok(given)
+    }
+
+    /// A number that moves with whatever may change [`Plane::findings`], and when it last did.
+    pub(crate) fn stirred(&self) -> (u64, Instant) {
+        self.inner().stirred
+    }
+
+    /// What became of the EnvoyFilters on all proxies that have asked since the last change.
+    #[must_use]
+    pub fn findings(&self) -> Arc<Findings> {
+        let (state, given, nacks, stirred) = {
+            let inner = self.inner();
+            if let Some((_, known)) = inner.findings.as_ref().filter(|(stirred, _)| *stirred == inner.stirred.0) {
+                return Arc::clone(known);
+            }
+            let Some(state) = inner.state.clone() else { return Arc::default() };
+            (state, inner.generator.given(), inner.refused.values().cloned().collect(), inner.stirred.0)
+        };
+        // Without the lock: there may be a thousand reports.
+        let mut findings = Findings::new(&state, &given, nacks);
+        let mut inner = self.inner();
+        for filter in &mut findings.envoy_filters {
+            for patch in &mut filter.patches {
+                let listener = inner.generator.filters().listener_of(&filter.namespace, &filter.name, patch.index);
+                let moved = inner.moved.hint(listener, &state);
+                patch.nothing = patch.nothing.take().map(|nothing| nothing + &moved);
+            }
+        }
+        let findings = Arc::new(findings);
+        inner.findings = Some((stirred, Arc::clone(&findings)));
+        findings
+    }
+
+    /// What the node's refusal is about, and the patches that touched what it refused.
+    fn blame(&self, node: &xds::Node, kind: Kind, nack: &Nack) -> Blame {
+        let resources: Vec<String> = nack.resources.iter().map(ToString::to_string).collect();
+        let report = self.given(node).map(|given| given.report()).unwrap_or_default();
+        let mut patches = Vec::new();
+        for filter in &report.envoy_filters {
+            for patch in &filter.patches {
+                let touched = patch.hits.iter().any(|hit| of_kind(hit.kind) == kind && resources.contains(&hit.name));
+                patches.extend(touched.then(|| name_of(&filter.namespace, &filter.name, patch.index)));
+            }
+        }
+        let (proxy, message, nonce) = (node.short().to_owned(), nack.message.clone(), nack.nonce.clone());
+        Blame { proxy, kind: kind.short(), nonce, message, resources, patches }
+    }
+
+    /// What proxies refuse now.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Blame> {
+        self.inner().refused.values().cloned().collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // What a panic leaves behind is caches of finished things.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Plane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plane").finish_non_exhaustive()
     }
 }
 
@@ -66,6 +185,43 @@ impl Source for Plane {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    fn judged(&self, node: &xds::Node, kind: Kind, nack: Option<&Nack>) {
+        let blame = nack.map(|nack| self.blame(node, kind, nack));
+        if let Some(Blame { proxy, kind, resources, patches, .. }) = &blame {
+            let (resources, patches) = (resources.join(", "), patches.join(", "));
+            match patches.is_empty() {
+                false => {
+                    tracing::error!(proxy, kind, resources, "what was refused was patched by EnvoyFilter {patches}")
+                }
+                true => tracing::error!(proxy, kind, resources, "no EnvoyFilter patched what was refused"),
+            }
+        }
+        let mut inner = self.inner();
+        let key = (node.id.clone(), kind);
+        match blame {
+            Some(blame) => drop(inner.refused.insert(key, blame)),
+            None => drop(inner.refused.remove(&key)),
+        }
+        inner.stir();
+    }
+
+    fn gone(&self, node: &xds::Node) {
+        let mut inner = self.inner();
+        let known = inner.refused.len();
+        inner.refused.retain(|(id, _), _| *id != node.id);
+        if inner.refused.len() != known {
+            inner.stir();
+        }
+    }
+}
+
+fn of_kind(kind: patch::resources::Kind) -> Kind {
+    match kind {
+        patch::resources::Kind::Listener => Kind::Listener,
+        patch::resources::Kind::Cluster => Kind::Cluster,
+        patch::resources::Kind::RouteConfiguration => Kind::Routes,
     }
 }
 
@@ -81,7 +237,7 @@ fn written(node: &xds::Node) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plane, Source as _};
+    use super::{Plane, Refreshed, Source as _};
     use crate::registry::State;
     use crate::written::mesh::Mesh;
     use config::Schema;
@@ -99,7 +255,10 @@ mod tests {
         let sidecar = node("sidecar~10.0.0.1~a.b~b.svc.cluster.local");
         assert_eq!(plane.snapshot(&sidecar).unwrap_err(), Refusal::NotReady);
         let mut changes = plane.changes();
-        let publish = || plane.publish(Arc::new(State::new([], Arc::new(Mesh::default()), None)));
+        let publish = || {
+            let state = Arc::new(State::new([], Arc::new(Mesh::default()), None));
+            plane.publish(Refreshed { state, is_new: true, problems: Vec::new(), notes: Vec::new() })
+        };
         publish();
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();

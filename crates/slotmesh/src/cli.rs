@@ -26,7 +26,7 @@ pub enum Command {
         #[arg(short = 'c', long = "config", value_name = "FILE", required = true, num_args = 1..)]
         files: Vec<PathBuf>,
     },
-    /// Shows what a sidecar would receive from the control plane
+    /// Serves proxies over xDS what a folder of Kubernetes and Istio files says, or shows what one would receive
     Control(ControlArgs),
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
@@ -47,15 +47,33 @@ pub struct ControlArgs {
     /// Settings of the mesh, as in Istio's MeshConfig
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,
-    /// Prints what the node would get
-    #[arg(long, required = true, requires = "node")]
+    /// Prints what the node would get, and serves nothing
+    #[arg(long, requires = "node")]
     pub print: bool,
     /// Envoy's node as JSON: who asks
-    #[arg(long, value_name = "FILE")]
-    pub node: PathBuf,
-    /// Form of the output
-    #[arg(short = 'o', long, value_name = "FORM", default_value = "json", value_parser = ["json"])]
+    #[arg(long, value_name = "FILE", requires = "print")]
+    pub node: Option<PathBuf>,
+    /// Form of what is printed
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "json", value_parser = ["json"], requires = "print")]
     pub output: String,
+    /// Where proxies connect (xDS, plaintext); port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15010", conflicts_with = "print")]
+    pub xds: SocketAddr,
+    /// Where proxies connect with TLS, usually port 15012
+    #[arg(long, value_name = "ADDRESS", requires = "tls_cert", conflicts_with = "print")]
+    pub xds_tls: Option<SocketAddr>,
+    /// The server's certificate chain for TLS, as PEM
+    #[arg(long, value_name = "FILE", requires_all = ["xds_tls", "tls_key"])]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Proxies must present a certificate of one of these authorities, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Where /ready, /metrics and /debug are
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15014", conflicts_with = "print")]
+    pub http: SocketAddr,
 }
 
 /// `slotmesh proxy`.

@@ -1,74 +1,15 @@
-//! `slotmesh control --print`: what a sidecar would receive, made from a folder of files, without serving it.
+//! `slotmesh control`: the control plane on a folder of files; printed for one node, or served.
 
-use crate::cli::{ControlArgs, print};
-use ::control::files::{Files, Refreshed};
-use ::control::generator::Generator;
-use ::control::node::Node;
-use ::control::snapshot::Snapshot;
-use ::control::{Problem, Schema};
-use anyhow::Context as _;
-use serde_json::Value;
-use std::fmt::Display;
-use std::fs;
-use std::io::{Write as _, stderr};
-use std::path::Path;
+mod print;
+mod serve;
+
+use crate::cli::ControlArgs;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-/// The exit status for an EnvoyFilter that is refused; the others are applied.
-const REFUSED: u8 = 2;
-
-/// Prints what the node would get. What is wrong with the files goes to standard error, one line each; then the exit
-/// status is a failure, though what could be used is printed.
+/// Prints what one node would get, or serves until it is told to end.
 pub fn run(args: &ControlArgs) -> anyhow::Result<ExitCode> {
-    let read = Files::new(&args.files, args.mesh.as_deref())
-        .refresh()
-        .with_context(|| format!("{} cannot be read", args.files.display()))?;
-    let written = node(&args.node)?;
-    let node = Node::from_json(&written)?;
-    let schema = Arc::new(Schema::load_mesh()?);
-    let mut generator = Generator::new(Arc::clone(&schema));
-    let snapshot = generator.snapshot(&read.state, &node)?;
-    let (refused, odd) = generator.problems(&read.state);
-    tell(&read, &refused, &odd, &snapshot);
-    let shown = ::control::print::json(&schema, &written, &snapshot);
-    print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?;
-    Ok(match (read.problems.is_empty(), refused.is_empty()) {
-        (false, _) => ExitCode::FAILURE,
-        (true, false) => ExitCode::from(REFUSED),
-        (true, true) => ExitCode::SUCCESS,
-    })
-}
-
-/// Envoy's `node`, alone or under the key `node` (as `--print` itself writes it).
-fn node(file: &Path) -> anyhow::Result<Value> {
-    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut read: Value = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-    Ok(match read.get_mut("node") {
-        Some(inner) => inner.take(),
-        None => read,
-    })
-}
-
-fn tell(read: &Refreshed, refused: &[Problem], odd: &[Problem], snapshot: &Snapshot) {
-    read.problems.iter().chain(refused).for_each(|problem| line("error", problem));
-    read.notes.iter().chain(odd).for_each(|note| line("note", note));
-    let report = snapshot.report();
-    for (filter, patch) in report.idle() {
-        let place = format!("EnvoyFilter {}/{}: configPatches[{}]", filter.namespace, filter.name, patch.index);
-        let nothing = patch.nothing.as_deref().unwrap_or("it was held back");
-        let nearest =
-            if patch.nearest.is_empty() { String::new() } else { format!("; near: {}", patch.nearest.join(", ")) };
-        line("note", &format!("{place} was applied nowhere: {nothing}{nearest}"));
+    match &args.node {
+        Some(node) => print::run(args, node),
+        None => serve::run(args).map(|()| ExitCode::SUCCESS),
     }
-    for refusal in &report.refusals {
-        let (kind, name) = (refusal.kind.word(), &refusal.name);
-        let (by, why) = (refusal.caused_by.join(", "), refusal.reasons.join("; "));
-        line("note", &format!("{kind} {name} goes out without {by}, since the proxy would refuse it: {why}"));
-    }
-}
-
-fn line(kind: &str, text: &dyn Display) {
-    // With nowhere left to write to, the exit status has to say it alone.
-    let _ = writeln!(stderr(), "{kind}: {text}");
 }

@@ -4,6 +4,7 @@ mod cli;
 mod shorthand;
 mod validate;
 mod patch;
+mod running;
 mod control;
 mod boot;
 mod demo;

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
         "slotmesh",
         &[
             "resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology",
-            "control", "admin", "testkit",
+            "xds", "control", "admin", "testkit",
         ],
     ),
     // Measures the binary from outside, as it measures its peers: it may know none of its rooms.
@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
 const GUARDED: [(&str, &[&str]); 7] = [
     // The path of a request knows no task.
     ("tokio", &["topology", "xds", "control", "admin", "slotmesh"]),
-    ("axum", &["admin"]),
+    ("axum", &["admin", "control"]),
     // Protobuf stays where configuration is read.
     ("prost", &["config", "xds", "patch", "control"]),
     ("tonic", &["xds"]),

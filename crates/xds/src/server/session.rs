@@ -227,6 +227,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.hub.board.forget(self.id);
+        self.hub.source.gone(&self.node);
         tracing::info!(node = self.node.short(), stream = self.id, "proxy disconnected");
     }
 }

@@ -64,4 +64,7 @@ pub trait Source: Send + Sync + 'static {
 
     /// Told when a node refused something, and with `None` when it has accepted that kind again.
     fn judged(&self, _node: &Node, _kind: Kind, _nack: Option<&Nack>) {}
+
+    /// Told when a stream of a node has ended.
+    fn gone(&self, _node: &Node) {}
 }

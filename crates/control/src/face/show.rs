@@ -1,0 +1,72 @@
+//! What the pages show.
+
+use super::pages::Asked;
+use super::{Face, numbers, reply};
+use crate::findings::Blame;
+use crate::registry::service::Service;
+use axum::http::StatusCode;
+use axum::response::Response;
+use config::Problem;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use xds::server::ProxyStatus;
+
+pub(super) fn ready(face: &Face, _: &Asked) -> Response {
+    match face.plane.published().0 {
+        Some(_) => reply::text(StatusCode::OK, "ready\n".to_owned()),
+        None => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the files have not been read yet\n".to_owned()),
+    }
+}
+
+pub(super) fn metrics(face: &Face, _: &Asked) -> Response {
+    let (state, remarks) = face.plane.published();
+    let of_filters = numbers::write(state.as_deref(), &remarks, &face.plane.findings());
+    reply::text(StatusCode::OK, face.server.prometheus() + &of_filters)
+}
+
+/// istiod's page, with the patches that are to blame for a refusal: `lastErrorPatches`, beside `lastErrorResources`.
+pub(super) fn syncz(face: &Face, _: &Asked) -> Response {
+    let refused = face.plane.refused();
+    let row = |proxy: &ProxyStatus| {
+        let mut row = proxy.syncz();
+        for lane in &proxy.lanes {
+            let Some(nack) = &lane.nack else { continue };
+            let is_it = |blame: &&Blame| blame.proxy == proxy.node.short() && blame.nonce == nack.nonce;
+            if let Some(blame) = refused.iter().find(is_it) {
+                row["resources"][lane.kind.url()]["lastErrorPatches"] = json!(blame.patches);
+            }
+        }
+        row
+    };
+    reply::json(&face.server.proxies().iter().map(row).collect())
+}
+
+/// What became of every EnvoyFilter.
+pub(super) fn envoyfilters(face: &Face, _: &Asked) -> Response {
+    reply::json(&json!(*face.plane.findings()))
+}
+
+pub(super) fn configz(face: &Face, _: &Asked) -> Response {
+    let (state, remarks) = face.plane.published();
+    let services = state.iter().flat_map(|state| &state.services).map(service);
+    reply::json(&json!({
+        "services": services.collect::<Vec<Value>>(),
+        "problems": lines(&remarks.problems),
+        "refused": lines(&remarks.refused),
+        "notes": lines(remarks.odd.iter().chain(&remarks.notes)),
+    }))
+}
+
+fn lines<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Vec<String> {
+    problems.into_iter().map(ToString::to_string).collect()
+}
+
+fn service(service: &Arc<Service>) -> Value {
+    json!({
+        "host": service.host,
+        "namespace": service.namespace,
+        "addresses": service.ips().map(|ip| ip.to_string()).collect::<Vec<_>>(),
+        "ports": service.ports.iter().map(|port| json!({"name": port.name, "number": port.number})).collect::<Vec<_>>(),
+        "endpoints": service.endpoints.len(),
+    })
+}

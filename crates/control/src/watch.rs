@@ -1,0 +1,111 @@
+//! The folder, looked at again and again: what changed is published, and what is wrong is told once.
+//!
+//! Looking is polling, on purpose. It works on every file system (network shares and overlays tell of no changes), it
+//! sees through the links that Kubernetes turns in a mounted ConfigMap, it has no limit on the number of folders, and it
+//! is cheap: the time of a look is a few microseconds a file, and no more than a fiftieth of all time is spent looking.
+
+use crate::files::{Files, Refreshed};
+use crate::plane::Plane;
+use crate::telling::{Telling, Weight};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Between two looks at least.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The pause is at least this many times what the last look cost.
+const REST: u32 = 50;
+/// After a change proxies ask anew within the debounce of the server; what EnvoyFilters did is told after that.
+const QUIET: Duration = Duration::from_millis(500);
+/// How often a folder that changes while it is read is read again before it is taken as it is.
+const MOST_AGAIN: usize = 10;
+
+/// Keeps a [`Plane`] at what a folder says.
+#[derive(Debug)]
+pub struct Watcher {
+    files: Files,
+    plane: Arc<Plane>,
+    /// What is wrong with the files.
+    of_files: Telling,
+    /// That the folder cannot be listed.
+    of_folder: Telling,
+    /// What EnvoyFilters do not do.
+    of_filters: Telling,
+    /// The state of things that was last told of.
+    told: u64,
+}
+
+impl Watcher {
+    /// One that has not looked yet.
+    #[must_use]
+    pub fn new(files: Files, plane: Arc<Plane>) -> Self {
+        let (of_files, of_folder, of_filters) = (Telling::default(), Telling::default(), Telling::default());
+        Self { files, plane, of_files, of_folder, of_filters, told: 0 }
+    }
+
+    /// Looks once; publishes if anything changed. Returns whether it did.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed; what was published stays.
+    pub fn look(&mut self) -> io::Result<bool> {
+        let mut read = self.files.refresh()?;
+        if !read.is_new {
+            return Ok(false);
+        }
+        // Several files that are replaced at once are one change: nothing is taken until a look finds nothing new.
+        for _ in 0..MOST_AGAIN {
+            read = self.files.refresh()?;
+            if !read.is_new {
+                break;
+            }
+        }
+        self.take(read);
+        Ok(true)
+    }
+
+    fn take(&mut self, read: Refreshed) {
+        let (services, filters) = (read.state.services.len(), read.state.envoy_filters.len());
+        let (problems, notes) = (read.problems.len(), read.notes.len());
+        let told = self.plane.publish(read);
+        tracing::info!(services, envoy_filters = filters, problems, notes, "the files were read");
+        let weigh = |weight: Weight, list: &[config::Problem]| -> Vec<(Weight, String)> {
+            list.iter().map(|problem| (weight, problem.to_string())).collect()
+        };
+        let all = [
+            weigh(Weight::Error, &told.problems),
+            weigh(Weight::Error, &told.refused),
+            weigh(Weight::Warning, &told.odd),
+            weigh(Weight::Note, &told.notes),
+        ];
+        self.of_files.now(all.into_iter().flatten());
+    }
+
+    /// Looks until `ended` says something or its sender is gone.
+    pub fn run(mut self, ended: &Receiver<()>) {
+        let mut pause = PAUSE;
+        while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            let began = Instant::now();
+            let failed = self.look().err();
+            self.of_folder.now(failed.map(|error| {
+                let text = "the folder cannot be listed, so the last state stays in force";
+                (Weight::Error, format!("{text}: {error}"))
+            }));
+            self.tell_findings();
+            pause = PAUSE.max(began.elapsed() * REST);
+        }
+    }
+
+    /// Tells what became of the EnvoyFilters, once all proxies have asked again after a change.
+    fn tell_findings(&mut self) {
+        let (stirred, at) = self.plane.stirred();
+        if stirred == self.told || at.elapsed() < QUIET {
+            return;
+        }
+        self.told = stirred;
+        let findings = self.plane.findings();
+        if findings.kinds_of_proxies > 0 {
+            self.of_filters.now(findings.lines());
+        }
+    }
+}

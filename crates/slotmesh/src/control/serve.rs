@@ -1,0 +1,73 @@
+//! Serving: reads the folder, announces every address, and runs until it is told to end.
+
+use crate::cli::ControlArgs;
+use crate::running;
+use ::control::Schema;
+use ::control::face::{self, Face};
+use ::control::files::Files;
+use ::control::plane::Plane;
+use ::control::watch::Watcher;
+use anyhow::Context as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use xds::server::{Server, ServerTls, Settings};
+
+/// How long streams may take to end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
+    running::start_logging();
+    let tls = tls(args)?;
+    let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
+    let mut watcher = Watcher::new(Files::new(&args.files, args.mesh.as_deref()), Arc::clone(&plane));
+    watcher.look().with_context(|| format!("{} cannot be read", args.files.display()))?;
+    // Dropped at the end, which ends the watching.
+    let (_watching, ended) = mpsc::channel();
+    std::thread::Builder::new().name("watch".into()).spawn(move || watcher.run(&ended))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(args, plane, tls));
+    runtime.shutdown_timeout(DRAIN);
+    served
+}
+
+async fn serve(args: &ControlArgs, plane: Arc<Plane>, tls: Option<ServerTls>) -> anyhow::Result<()> {
+    let quit = running::told_to_end()?;
+    let server = Server::start(Arc::clone(&plane) as _, Settings::default());
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let (listener, plain) = (listen(args.xds, "xds").await?, server.clone());
+    tasks.spawn(async move { Ok(plain.serve(listener, None).await?) });
+    if let Some(address) = args.xds_tls {
+        let (listener, secured) = (listen(address, "xds_tls").await?, server.clone());
+        tasks.spawn(async move { Ok(secured.serve(listener, tls).await?) });
+    }
+    let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone() });
+    tasks.spawn(async move { Ok(face::serve(listener, face).await?) });
+    let ended = tokio::select! {
+        () = quit.notified() => Ok(()),
+        // None of them ends by itself but by a failure.
+        Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(error.into())),
+    };
+    tracing::info!("ending: proxies keep what they have");
+    server.stop();
+    ended
+}
+
+/// Opens a port and announces it.
+async fn listen(address: SocketAddr, name: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({name})"))?;
+    tracing::info!(listener = name, address = %listener.local_addr()?, "listening");
+    Ok(listener)
+}
+
+fn tls(args: &ControlArgs) -> anyhow::Result<Option<ServerTls>> {
+    let read = |file: &Path| fs::read(file).with_context(|| format!("{} cannot be read", file.display()));
+    let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    let client_roots = args.tls_client_ca.as_deref().map(read).transpose()?;
+    Ok(Some(ServerTls { certificates: read(certificates)?, key: read(key)?, client_roots }))
+}

@@ -1,0 +1,8 @@
+//! `slotmesh control` serving a folder of YAML: what proxies get and when, and what people are told.
+
+#![cfg(test)]
+
+mod plane;
+
+mod changes;
+mod warnings;

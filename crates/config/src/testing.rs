@@ -6,7 +6,10 @@ use meant::{Filter, Proxy, Secret};
 pub(crate) fn whole(proxy: &Proxy) -> String {
     let mut secrets: Vec<Secret> = Vec::new();
     for listener in &proxy.listeners {
-        if let Filter::Redis(filter) = &listener.filter {
+        for filter in listener.all_chains().filter_map(|chain| match &chain.filter {
+            Filter::Redis(filter) => Some(filter),
+            Filter::Tcp(_) => None,
+        }) {
             secrets.extend(filter.auth.username.clone());
             secrets.extend(filter.auth.passwords.clone());
         }

@@ -119,16 +119,11 @@ impl Cluster {
     }
 
     fn spot_of_host(&self, key: &[u8], tags: bool) -> Spot {
-        match self.meant.discovery {
-            Discovery::Redis(_) => Spot::Slot(Slot::of(key)),
-            Discovery::Static(balance) | Discovery::StrictDns(balance) | Discovery::LogicalDns(balance) => {
-                match balance {
-                    Balance::RingHash { .. } | Balance::Maglev { .. } if self.shards.len() != 1 => {
-                        Spot::Hash(slots::murmur::hash(if tags { slots::slot::tag(key) } else { key }))
-                    }
-                    _ => Spot::Any,
-                }
+        match self.balance() {
+            Balance::RingHash { .. } | Balance::Maglev { .. } if self.shards.len() != 1 => {
+                Spot::Hash(slots::murmur::hash(if tags { slots::slot::tag(key) } else { key }))
             }
+            _ => Spot::Any,
         }
     }
 
@@ -262,10 +257,7 @@ impl Cluster {
     }
 
     fn balance(&self) -> Balance {
-        match self.meant.discovery {
-            Discovery::Redis(_) => Balance::Random,
-            Discovery::Static(balance) | Discovery::StrictDns(balance) | Discovery::LogicalDns(balance) => balance,
-        }
+        self.meant.discovery.balance().unwrap_or(Balance::Random)
     }
 
     /// The index of the node at `address`, which the latest view names.

@@ -1,7 +1,8 @@
 //! A cluster: who its members are, how one is chosen, how to greet it.
 
-use crate::Secret;
+use crate::{ClientTls, ConfigSource, Secret};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `envoy.config.cluster.v3.Cluster`.
@@ -23,6 +24,44 @@ pub struct Cluster {
     pub upstream: Upstream,
     /// `upstream_connection_options.tcp_keepalive`, if given.
     pub keepalive: Option<Keepalive>,
+    /// `upstream_bind_config.source_address`: where connections come from, if not left to the system.
+    pub source: Option<SocketAddr>,
+    /// TLS towards its nodes.
+    pub sockets: Sockets,
+}
+
+/// `transport_socket` and `transport_socket_matches`. The default is plain TCP to every node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// `transport_socket`; `None` is plain TCP.
+    pub default: Option<Arc<ClientTls>>,
+    /// `transport_socket_matches`: the first whose labels an endpoint all has.
+    pub matches: Vec<SocketMatch>,
+}
+
+/// `Cluster.TransportSocketMatch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketMatch {
+    /// What an endpoint's metadata must have under `envoy.transport_socket_match`; none fits every endpoint.
+    pub labels: Vec<(String, String)>,
+    /// TLS, or plain TCP (`raw_buffer`).
+    pub socket: Option<Arc<ClientTls>>,
+}
+
+impl Sockets {
+    /// Which socket an endpoint with these labels is reached by: 0 the default, else a match's place and 1.
+    pub fn number(&self, labels: &[(String, String)]) -> u16 {
+        let fits = |entry: &SocketMatch| entry.labels.iter().all(|wanted| labels.contains(wanted));
+        self.matches.iter().position(fits).map_or(0, |place| place as u16 + 1)
+    }
+
+    /// The socket of a number that [`Sockets::number`] gave.
+    pub fn at(&self, number: u16) -> Option<&Arc<ClientTls>> {
+        match usize::from(number).checked_sub(1) {
+            Some(place) => self.matches.get(place).and_then(|entry| entry.socket.as_ref()),
+            None => self.default.as_ref(),
+        }
+    }
 }
 
 /// Where the members of a cluster come from, and how a key finds one.
@@ -36,6 +75,29 @@ pub enum Discovery {
     StrictDns(Balance),
     /// `LOGICAL_DNS`: the first address of the one name is the member.
     LogicalDns(Balance),
+    /// `EDS`: delivered by a control plane.
+    Delivered {
+        /// The name they are asked for by: `service_name`, else the cluster's own.
+        service: String,
+        /// `eds_config`.
+        source: ConfigSource,
+        /// How one is chosen.
+        balance: Balance,
+    },
+    /// `ORIGINAL_DST`: wherever the client wanted to go before it was redirected. For bytes that pass through; a Redis
+    /// filter has no use for it.
+    Original,
+}
+
+impl Discovery {
+    /// How a member is chosen, where there is a choice.
+    pub fn balance(&self) -> Option<Balance> {
+        match self {
+            Self::Static(balance) | Self::StrictDns(balance) | Self::LogicalDns(balance) => Some(*balance),
+            Self::Delivered { balance, .. } => Some(*balance),
+            Self::Redis(_) | Self::Original => None,
+        }
+    }
 }
 
 /// `lb_policy` of a cluster that is not a Redis Cluster.
@@ -105,6 +167,19 @@ pub struct Endpoint {
     pub weight: u32,
     /// `endpoint.hostname`, if given.
     pub hostname: Option<String>,
+    /// `priority` of its locality: members of the lowest number serve as long as there are any.
+    pub priority: u32,
+    /// Its metadata under `envoy.transport_socket_match`.
+    pub labels: Vec<(String, String)>,
+}
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`, as delivered: what is healthy of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// The name it is asked for by.
+    pub service: String,
+    /// The members that may be used.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// `envoy.extensions.clusters.redis.v3.RedisClusterConfig`.

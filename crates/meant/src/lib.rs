@@ -11,14 +11,21 @@ pub mod proxy;
 pub mod listener;
 pub mod redis;
 pub mod cluster;
+pub mod tls;
+pub mod dynamic;
 pub mod secret;
 
 pub use cluster::{
-    Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials, RedisCluster, Upstream,
+    Assignment, Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials,
+    RedisCluster, SocketMatch, Sockets, Upstream,
 };
-pub use listener::{Filter, Listener, TcpProxy};
+pub use dynamic::{ConfigSource, ControlAddress, ControlPlane, ControlTls, Dynamic};
+pub use listener::{Chain, ChainMatch, Filter, Listener, Network, Ports, Sniffing, SourceType, TcpProxy, Way};
 pub use proxy::{Admin, Node, Proxy};
 pub use redis::{
     Auth, Fault, FaultKind, Fraction, KeyFormat, KeyPart, Mirror, ReadPolicy, RedisProxy, Route, Routes, Settings,
 };
 pub use secret::Secret;
+pub use tls::{
+    ClientTls, Delivered, Delivery, Identity, NameKind, NameMatch, Roots, ServerTls, TextMatch, Tls, TlsVersion, Trust,
+};

@@ -1,6 +1,6 @@
 //! The whole of what one proxy process runs: the bootstrap, as meant.
 
-use crate::{Cluster, Listener};
+use crate::{Cluster, Dynamic, Listener};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub struct Proxy {
     pub clusters: Vec<Arc<Cluster>>,
     /// The HTTP face, if any.
     pub admin: Option<Admin>,
+    /// Where more listeners and clusters come from, if from anywhere.
+    pub dynamic: Option<Dynamic>,
 }
 
 /// The proxy's identity (`envoy.config.core.v3.Node`).
@@ -26,6 +28,8 @@ pub struct Node {
     pub cluster: String,
     /// `node.locality.zone`, for the zone-aware read policies.
     pub zone: Option<String>,
+    /// The whole `node` as an encoded `envoy.config.core.v3.Node`: what a control plane is told.
+    pub message: Vec<u8>,
 }
 
 /// The HTTP face (`envoy.config.bootstrap.v3.Admin`).

@@ -32,6 +32,7 @@ fn meaning(args: &ShorthandArgs) -> anyhow::Result<Proxy> {
         listeners: vec![Arc::new(listener(address, args))],
         clusters: std::iter::once(redis_cluster(&args.cluster)).chain(mirror).map(Arc::new).collect(),
         admin: args.admin.map(|address| Admin { address }),
+        dynamic: None,
     })
 }
 
@@ -44,7 +45,7 @@ fn listener(address: SocketAddr, args: &ShorthandArgs) -> Listener {
         auth: Auth::default(),
         faults: Vec::new(),
     };
-    Listener { name: "redis".into(), address, filter: Filter::Redis(filter), buffer_limit: 1 << 20 }
+    Listener::with_one_filter("redis", address, Filter::Redis(filter.into()))
 }
 
 /// The tutorial's settings, and Envoy's defaults for the rest.
@@ -90,8 +91,14 @@ fn mirror_cluster(mirror: &HostPort) -> Cluster {
 }
 
 fn cluster(name: &str, discovery: Discovery, members: &[HostPort]) -> Cluster {
-    let endpoint =
-        |member: &HostPort| Endpoint { host: member.host.clone(), port: member.port, weight: 1, hostname: None };
+    let endpoint = |member: &HostPort| Endpoint {
+        host: member.host.clone(),
+        port: member.port,
+        weight: 1,
+        hostname: None,
+        priority: 0,
+        labels: Vec::new(),
+    };
     Cluster {
         name: name.into(),
         connect_timeout: Duration::from_millis(500),
@@ -101,5 +108,7 @@ fn cluster(name: &str, discovery: Discovery, members: &[HostPort]) -> Cluster {
         dns_refresh_rate: Duration::from_secs(5),
         upstream: Upstream::default(),
         keepalive: None,
+        source: None,
+        sockets: meant::Sockets::default(),
     }
 }

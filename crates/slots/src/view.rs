@@ -13,6 +13,8 @@ pub struct Host {
     pub name: Option<String>,
     /// Its weight, at least 1.
     pub weight: u32,
+    /// Which of the cluster's transport sockets it is reached by; 0 is the default.
+    pub socket: u16,
 }
 
 /// The members of a cluster, as last seen. Swapped whole.
@@ -30,8 +32,12 @@ pub(crate) mod tests {
 
     /// Nameless hosts `10.0.0.1:6379`, `10.0.0.2:6379` and so on, with these weights.
     pub(crate) fn hosts(weights: &[u32]) -> Vec<Host> {
-        let host =
-            |(weight, i): (&u32, u8)| Host { address: ([10, 0, 0, i], 6379).into(), name: None, weight: *weight };
+        let host = |(weight, i): (&u32, u8)| Host {
+            address: ([10, 0, 0, i], 6379).into(),
+            name: None,
+            weight: *weight,
+            socket: 0,
+        };
         weights.iter().zip(1..).map(host).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Clusters that are not Redis Clusters: their members are written down (`STATIC`) or resolved by name, again and again
-//! (`STRICT_DNS`: every address of every name; `LOGICAL_DNS`: the first address of the one name).
+//! (`STRICT_DNS`: every address of every name; `LOGICAL_DNS`: the first address of the one name), or delivered by a
+//! control plane (`EDS`).
 
 use crate::decision::Random;
 use crate::names::Names;
@@ -7,9 +8,10 @@ use crate::task::Publisher;
 use meant::{Cluster, Endpoint};
 use slots::{Host, View};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -17,17 +19,56 @@ use tokio::time::sleep;
 /// The first pause after names without any address; doubles up to `dns_refresh_rate`.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The members of a `STATIC` cluster, and what is wrong with the others.
-pub(crate) fn written(endpoints: &[Endpoint]) -> (Vec<Host>, Vec<String>) {
+/// The members of a cluster whose endpoints are addresses, and what is wrong with the others.
+pub(crate) fn written(cluster: &Cluster, endpoints: &[Endpoint]) -> (Vec<Host>, Vec<String>) {
     let mut left_out = Vec::new();
-    let host = |endpoint: &Endpoint| match endpoint.host.parse() {
-        Ok(ip) => Some(member(endpoint, ip)),
+    let mut host = |endpoint: &Endpoint| match endpoint.host.parse() {
+        Ok(ip) => Some((endpoint.priority, member(cluster, endpoint, ip))),
         Err(_) => {
-            left_out.push(format!("{}:{}: not an IP address, which STATIC needs", endpoint.host, endpoint.port));
+            left_out.push(format!("{}:{}: not an IP address, which this cluster needs", endpoint.host, endpoint.port));
             None
         }
     };
-    (endpoints.iter().filter_map(host).collect(), left_out)
+    let members = serving(endpoints.iter().filter_map(&mut host).collect());
+    (members, left_out)
+}
+
+/// Of members with their priorities, those of the first priority that has any.
+fn serving(members: Vec<(u32, Host)>) -> Vec<Host> {
+    let first = members.iter().map(|(priority, _)| *priority).min();
+    members.into_iter().filter(|(priority, _)| Some(*priority) == first).map(|(_, host)| host).collect()
+}
+
+/// Where the members of an `EDS` cluster arrive.
+pub(crate) struct Inbox {
+    cluster: Arc<Cluster>,
+    publisher: Publisher,
+    published: Mutex<Option<Vec<Host>>>,
+}
+
+impl Inbox {
+    pub(crate) fn new(cluster: Arc<Cluster>, publisher: Publisher) -> Self {
+        Self { cluster, publisher, published: Mutex::default() }
+    }
+
+    /// Publishes the members, if they are others than before.
+    pub(crate) fn take(&self, endpoints: &[Endpoint]) {
+        self.publisher.begun();
+        let (members, left_out) = written(&self.cluster, endpoints);
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        if published.as_ref() == Some(&members) {
+            return self.publisher.unchanged(left_out);
+        }
+        *published = Some(members.clone());
+        self.publisher.stats.members(members.len(), true);
+        self.publisher.publish(View::Hosts(members.into()), left_out);
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("cluster", &self.cluster.name).finish_non_exhaustive()
+    }
 }
 
 /// Which addresses of a name are members.
@@ -122,8 +163,11 @@ impl Resolving {
     fn members(&self) -> Vec<Host> {
         let mut seen = BTreeSet::new();
         let all = self.cluster.endpoints.iter().zip(&self.present);
-        let all = all.flat_map(|(endpoint, addresses)| addresses.iter().map(move |ip| member(endpoint, *ip)));
-        all.filter(|host| seen.insert(host.address)).collect()
+        let cluster = &self.cluster;
+        let all = all.flat_map(|(endpoint, addresses)| {
+            addresses.iter().map(move |ip| (endpoint.priority, member(cluster, endpoint, *ip)))
+        });
+        serving(all.filter(|(_, host)| seen.insert(host.address)).collect())
     }
 }
 
@@ -137,12 +181,13 @@ fn chosen(mut found: Vec<IpAddr>, present: &[IpAddr], take: Take) -> Vec<IpAddr>
     found
 }
 
-fn member(endpoint: &Endpoint, ip: IpAddr) -> Host {
+fn member(cluster: &Cluster, endpoint: &Endpoint, ip: IpAddr) -> Host {
     let written = endpoint.host.parse::<IpAddr>().is_err().then(|| endpoint.host.clone());
     Host {
         address: SocketAddr::new(ip, endpoint.port),
         name: endpoint.hostname.clone().or(written),
         weight: endpoint.weight.max(1),
+        socket: cluster.sockets.number(&endpoint.labels),
     }
 }
 

@@ -1,12 +1,12 @@
 //! The task of one cluster, and what others hold of it.
 
 use crate::decision::Random;
-use crate::hosts::{self, Resolving, Take};
+use crate::hosts::{self, Inbox, Resolving, Take};
 use crate::names::Names;
 use crate::redis::Redis;
 use crate::status::Board;
 use crate::{DiscoveryStats, Reporter, Status};
-use meant::{Cluster, Discovery};
+use meant::{Cluster, Discovery, Endpoint};
 use slots::View;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub struct Handle {
     reporter: Reporter,
     board: Board,
     task: Option<JoinHandle<()>>,
+    /// Of a cluster whose members are delivered.
+    inbox: Option<Inbox>,
 }
 
 impl Handle {
@@ -29,6 +31,13 @@ impl Handle {
     /// What has become of it so far.
     pub fn status(&self) -> Status {
         self.board.read()
+    }
+
+    /// Members that a control plane has sent for a cluster of type `EDS`; for other clusters it means nothing.
+    pub fn deliver(&self, endpoints: &[Endpoint]) {
+        if let Some(inbox) = &self.inbox {
+            inbox.take(endpoints);
+        }
     }
 }
 
@@ -66,6 +75,7 @@ pub(crate) fn spawn_with(
     // Differs from task to task, which is all it is for.
     let random = Random::new(RandomState::new().hash_one(&cluster.name));
     let resolving = |take, publisher| Resolving::new(Arc::clone(&cluster), names.clone(), take, publisher);
+    let mut inbox = None;
     let task = match &cluster.discovery {
         Discovery::Redis(settings) => {
             let redis = Redis::new(Arc::clone(&cluster), settings, names.clone(), publisher, random);
@@ -77,13 +87,21 @@ pub(crate) fn spawn_with(
         }
         Discovery::StrictDns(_) => Some(tokio::spawn(resolving(Take::All, publisher).run(random))),
         Discovery::LogicalDns(_) => Some(tokio::spawn(resolving(Take::One, publisher).run(random))),
+        Discovery::Delivered { .. } => {
+            inbox = Some(Inbox::new(Arc::clone(&cluster), publisher));
+            None
+        }
+        Discovery::Original => {
+            publisher.publish(View::Hosts(Arc::default()), Vec::new());
+            None
+        }
     };
-    Handle { reporter, board, task }
+    Handle { reporter, board, task, inbox }
 }
 
 fn publish_written(cluster: &Cluster, publisher: &Publisher) {
     publisher.begun();
-    let (members, left_out) = hosts::written(&cluster.endpoints);
+    let (members, left_out) = hosts::written(cluster, &cluster.endpoints);
     publisher.stats.members(members.len(), true);
     publisher.publish(View::Hosts(members.into()), left_out);
 }

@@ -30,7 +30,7 @@ pub(crate) fn settings(refresh_rate: Duration) -> RedisCluster {
 }
 
 pub(crate) fn endpoint(host: &str, port: u16) -> Endpoint {
-    Endpoint { host: host.to_owned(), port, weight: 1, hostname: None }
+    Endpoint { host: host.to_owned(), port, weight: 1, hostname: None, priority: 0, labels: Vec::new() }
 }
 
 pub(crate) fn cluster(discovery: Discovery, endpoints: Vec<Endpoint>) -> Cluster {
@@ -43,6 +43,8 @@ pub(crate) fn cluster(discovery: Discovery, endpoints: Vec<Endpoint>) -> Cluster
         dns_refresh_rate: Duration::from_millis(20),
         upstream: Upstream::default(),
         keepalive: None,
+        source: None,
+        sockets: meant::Sockets::default(),
     }
 }
 

@@ -144,7 +144,7 @@ impl Mail {
 /// What each listener does, in order. Filters are numbered as [`furnish`] adds them.
 fn doors(proxy: &Proxy) -> Vec<Door> {
     let (mut redis, mut tcp) = (0, 0);
-    let door = |(listener, entry): (usize, &Arc<Listener>)| match entry.filter {
+    let door = |(listener, entry): (usize, &Arc<Listener>)| match entry.chains[0].filter {
         Filter::Redis(_) => {
             redis += 1;
             Door::Redis { filter: FilterId(redis - 1), listener }
@@ -206,13 +206,14 @@ fn furnish(plan: &Plan, index: usize) -> (Engine, Vec<pass::Filter>) {
     }
     let mut tcp = Vec::new();
     for listener in &plan.proxy.listeners {
-        match &listener.filter {
+        match &listener.chains[0].filter {
             Filter::Redis(redis) => {
                 let stats = plan.registry.filter(index, &redis.stat_prefix, redis.latency_in_micros);
                 engine.add_filter(redis, listener.buffer_limit, stats);
             }
             Filter::Tcp(filter) => {
-                let place = plan.proxy.clusters.iter().position(|cluster| cluster.name == filter.cluster);
+                let meant::Way::Clusters(names) = &filter.to else { continue };
+                let place = plan.proxy.clusters.iter().position(|cluster| cluster.name == names[0].0);
                 let timeout = place.map(|place| plan.proxy.clusters[place].connect_timeout);
                 tcp.push(pass::Filter {
                     cluster: place.map(|place| ClusterId(place as u32)),

@@ -29,7 +29,8 @@ fn node(bootstrap: &Reader<'_>) -> meant::Node {
         locality.without_effect(&["region", "sub_zone"]);
         locality.text("zone")
     });
-    meant::Node { id: node.text("id"), cluster: node.text("cluster"), zone: zone.filter(|zone| !zone.is_empty()) }
+    let zone = zone.filter(|zone| !zone.is_empty());
+    meant::Node { id: node.text("id"), cluster: node.text("cluster"), zone, message: Vec::new() }
 }
 
 /// As in Envoy, there is no HTTP face without an address.

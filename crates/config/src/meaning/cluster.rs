@@ -3,7 +3,7 @@
 use super::reader::Reader;
 use super::{balance, endpoints, redis_cluster, upstream};
 use crate::schema::names;
-use meant::{Cluster, Discovery, DnsFamily, Keepalive};
+use meant::{Cluster, Discovery, DnsFamily, Keepalive, Sockets};
 use std::time::Duration;
 
 /// `connect_timeout`, if not written.
@@ -25,6 +25,8 @@ pub(super) fn cluster(cluster: &Reader<'_>) -> Cluster {
         dns_refresh_rate: cluster.duration("dns_refresh_rate").unwrap_or(DNS_REFRESH_RATE),
         upstream: upstream::upstream(cluster),
         keepalive: keepalive(cluster),
+        source: None,
+        sockets: Sockets::default(),
         discovery,
     }
 }

@@ -54,7 +54,7 @@ fn endpoint(member: &Reader<'_>, discovery: &Discovery) -> Option<Endpoint> {
     let hostname = Some(written.text("hostname")).filter(|name| !name.is_empty());
     let address = remote(&written, "address")?;
     check_host(&written, &address, discovery);
-    Some(Endpoint { host: address.host, port: address.port, weight, hostname })
+    Some(Endpoint { host: address.host, port: address.port, weight, hostname, priority: 0, labels: Vec::new() })
 }
 
 fn check_host(reader: &Reader<'_>, address: &HostPort, discovery: &Discovery) {

@@ -26,7 +26,7 @@ pub(super) fn listener(listener: &Reader<'_>) -> Option<meant::Listener> {
         listener.wrong("address", "is required");
     }
     let address = address::bound(listener, "address");
-    Some(meant::Listener { name, address: address?, filter: filter?, buffer_limit })
+    Some(meant::Listener { buffer_limit, ..meant::Listener::with_one_filter(name, address?, filter?) })
 }
 
 fn buffer_limit(listener: &Reader<'_>) -> usize {
@@ -72,7 +72,7 @@ fn terminal_filter(chain: &Reader<'_>) -> Option<Filter> {
     }
     let held = last.held("typed_config")?;
     match held.type_name.as_str() {
-        names::REDIS_PROXY => Some(Filter::Redis(redis_proxy::redis_proxy(&held.fields))),
+        names::REDIS_PROXY => Some(Filter::Redis(redis_proxy::redis_proxy(&held.fields).into())),
         names::TCP_PROXY => Some(Filter::Tcp(tcp_proxy::tcp_proxy(&held.fields))),
         other => {
             let known = [names::REDIS_PROXY, names::TCP_PROXY].join(" and ");

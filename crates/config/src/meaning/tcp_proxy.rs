@@ -14,7 +14,7 @@ pub(super) fn tcp_proxy(filter: &Reader<'_>) -> meant::TcpProxy {
     let idle_timeout = filter.duration("idle_timeout").unwrap_or(IDLE_TIMEOUT);
     meant::TcpProxy {
         stat_prefix: filter.text("stat_prefix"),
-        cluster: filter.text("cluster"),
+        to: meant::Way::Clusters(vec![(filter.text("cluster"), 1)]),
         idle_timeout: (!idle_timeout.is_zero()).then_some(idle_timeout),
         max_connect_attempts: filter.wrapped_u32("max_connect_attempts").unwrap_or(1),
     }

@@ -214,7 +214,7 @@ fn secrets_come_from_files_and_the_environment() {
     let mut changed = bootstrap();
     changed.pointer_mut(FILTER).unwrap()["downstream_auth_passwords"] = json!([{"filename": file}, {"environment_variable": "CARGO_PKG_NAME"}, {"inline_bytes": "/v8="}, {"inline_string": ""}]);
     let proxy = load_text(&changed.to_string(), "b.json").unwrap_or_else(|problems| panic!("{problems}"));
-    let meant::Filter::Redis(filter) = &proxy.listeners[0].filter else { panic!("not a Redis filter") };
+    let meant::Filter::Redis(filter) = &proxy.listeners[0].chains[0].filter else { panic!("not a Redis filter") };
     let passwords: Vec<&[u8]> = filter.auth.passwords.iter().map(meant::Secret::reveal).collect();
     assert_eq!(passwords, [b"from a file\n".as_slice(), variable.as_bytes(), b"\xfe\xff"]);
 

@@ -31,6 +31,9 @@ fn discovery(map: Map, discovery: &Discovery) -> Map {
         Discovery::Static(balance) => self::balance(map.word("type", "STATIC"), *balance),
         Discovery::StrictDns(balance) => self::balance(map.word("type", "STRICT_DNS"), *balance),
         Discovery::LogicalDns(balance) => self::balance(map.word("type", "LOGICAL_DNS"), *balance),
+        // What is delivered is not written here: only what comes from the command line is printed.
+        Discovery::Delivered { balance, .. } => self::balance(map.word("type", "EDS"), *balance),
+        Discovery::Original => map.word("type", "ORIGINAL_DST").word("lb_policy", "CLUSTER_PROVIDED"),
     }
 }
 

@@ -3,20 +3,24 @@
 use super::yaml::{Map, Yaml};
 use super::{Secrets, duration, redis, socket};
 use crate::schema::names;
-use meant::{Filter, Listener, TcpProxy};
+use meant::{Filter, Listener, TcpProxy, Way};
 use std::time::Duration;
 
 pub(super) fn listener(listener: &Listener, secrets: Secrets) -> Map {
-    let (name, config) = match &listener.filter {
-        Filter::Redis(filter) => ("envoy.filters.network.redis_proxy", redis::redis_proxy(filter, secrets)),
-        Filter::Tcp(filter) => ("envoy.filters.network.tcp_proxy", tcp_proxy(filter)),
-    };
-    let filter = Map::new().text("name", name).put("typed_config", config);
+    let filters = listener.all_chains().map(|chain| filter(&chain.filter, secrets));
     Map::new()
         .text("name", &listener.name)
         .put("address", socket(&listener.address))
         .word_unless("per_connection_buffer_limit_bytes", listener.buffer_limit, 1 << 20)
-        .list("filter_chains", [Map::new().list("filters", [filter])])
+        .list("filter_chains", filters.map(|filter| Map::new().list("filters", [filter])))
+}
+
+fn filter(filter: &Filter, secrets: Secrets) -> Map {
+    let (name, config) = match filter {
+        Filter::Redis(filter) => ("envoy.filters.network.redis_proxy", redis::redis_proxy(filter, secrets)),
+        Filter::Tcp(filter) => ("envoy.filters.network.tcp_proxy", tcp_proxy(filter)),
+    };
+    Map::new().text("name", name).put("typed_config", config)
 }
 
 fn tcp_proxy(filter: &TcpProxy) -> Map {
@@ -28,9 +32,16 @@ fn tcp_proxy(filter: &TcpProxy) -> Map {
     };
     typed(names::TCP_PROXY)
         .text("stat_prefix", &filter.stat_prefix)
-        .text("cluster", &filter.cluster)
+        .text("cluster", cluster(&filter.to))
         .some("idle_timeout", idle_timeout)
         .word_unless("max_connect_attempts", filter.max_connect_attempts, 1)
+}
+
+fn cluster(way: &Way) -> &str {
+    match way {
+        Way::Clusters(clusters) => clusters.first().map_or("", |(name, _)| name),
+        Way::Original => "",
+    }
 }
 
 /// The beginning of an `Any`.

@@ -3,6 +3,7 @@ use crate::testing::whole;
 use crate::{load_file, load_text};
 use meant::{Filter, KeyPart, Proxy};
 use std::path::Path;
+use std::sync::Arc;
 
 fn file(name: &str) -> Proxy {
     load_file(&Path::new("tests/files").join(name)).unwrap_or_else(|problems| panic!("{problems}"))
@@ -56,12 +57,15 @@ fn odd_text_survives() {
     ];
     for text in odd {
         let mut listener = (*proxy.listeners[0]).clone();
-        if let Filter::Redis(filter) = &mut listener.filter {
+        let mut chain = (*listener.chains[0]).clone();
+        if let Filter::Redis(filter) = &mut chain.filter {
+            let filter = Arc::make_mut(filter);
             filter.stat_prefix = text.to_owned();
             let route = filter.routes.catch_all.as_mut().unwrap();
             route.key_format =
                 Some(meant::KeyFormat { parts: vec![KeyPart::Text(text.as_bytes().to_vec()), KeyPart::Key] });
         }
+        listener.chains[0] = chain.into();
         proxy.listeners[0] = listener.into();
         let printed = yaml(&proxy);
         let again = load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}"));

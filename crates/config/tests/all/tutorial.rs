@@ -12,7 +12,7 @@ fn tutorial() -> Proxy {
 }
 
 fn redis(proxy: &Proxy) -> &RedisProxy {
-    match &proxy.listeners[0].filter {
+    match &proxy.listeners[0].chains[0].filter {
         Filter::Redis(filter) => filter,
         Filter::Tcp(_) => panic!("not a Redis filter"),
     }

@@ -297,5 +297,7 @@ fn cluster(name: &str) -> Cluster {
         dns_refresh_rate: Duration::from_secs(5),
         upstream: Upstream::default(),
         keepalive: None,
+        source: None,
+        sockets: meant::Sockets::default(),
     }
 }

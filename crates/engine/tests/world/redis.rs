@@ -88,7 +88,7 @@ impl Redis {
 
     fn draw_view(&self) -> View {
         if !self.slotted {
-            let host = |node: &Node| slots::Host { address: node.address, name: None, weight: 1 };
+            let host = |node: &Node| slots::Host { address: node.address, name: None, weight: 1, socket: 0 };
             return View::Hosts(self.nodes.iter().map(host).collect());
         }
         let mut ranges = vec![Vec::new(); self.shards.len()];

@@ -110,5 +110,7 @@ pub fn cluster(name: &str, discovery: Discovery) -> Cluster {
         dns_refresh_rate: Duration::from_secs(5),
         upstream: Upstream::default(),
         keepalive: None,
+        source: None,
+        sockets: meant::Sockets::default(),
     }
 }

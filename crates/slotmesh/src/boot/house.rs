@@ -128,6 +128,8 @@ fn kind(discovery: &Discovery) -> &'static str {
         Discovery::Static(_) => "static",
         Discovery::StrictDns(_) => "strict_dns",
         Discovery::LogicalDns(_) => "logical_dns",
+        Discovery::Delivered { .. } => "eds",
+        Discovery::Original => "original_dst",
     }
 }
 

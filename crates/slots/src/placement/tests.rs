@@ -11,7 +11,8 @@ const UNEQUAL: [u32; 6] = [3, 1, 7, 2, 5, 4];
 const NAMES: [&str; 6] = ["red", "green", "blue", "a1", "zz", "m"];
 
 fn hosts(weights: [u32; 6]) -> Vec<Host> {
-    let host = |(port, weight)| Host { address: SocketAddr::from(([127, 0, 0, 1], port)), name: None, weight };
+    let host =
+        |(port, weight)| Host { address: SocketAddr::from(([127, 0, 0, 1], port)), name: None, weight, socket: 0 };
     (9401..).zip(weights).map(host).collect()
 }
 

@@ -31,9 +31,33 @@ async fn what_is_written_is_published_at_once() {
 
 #[test]
 fn a_name_where_an_address_is_needed_is_told() {
-    let (hosts, left_out) = written(&[endpoint("redis", 6379), endpoint("10.0.0.1", 6379)]);
+    let (hosts, left_out) = written(
+        &cluster(Discovery::Static(BALANCE), Vec::new()),
+        &[endpoint("redis", 6379), endpoint("10.0.0.1", 6379)],
+    );
     assert_eq!(hosts.len(), 1);
-    assert_eq!(left_out, ["redis:6379: not an IP address, which STATIC needs"]);
+    assert_eq!(left_out, ["redis:6379: not an IP address, which this cluster needs"]);
+}
+
+#[tokio::test]
+async fn delivered_members_of_the_first_priority_are_published_when_they_change() {
+    let source = meant::ConfigSource::Ads;
+    let discovery = Discovery::Delivered { service: "redis".into(), source, balance: BALANCE };
+    let watched = watch(cluster(discovery, Vec::new()));
+    assert!(!watched.handle.status().ready);
+    let later = Endpoint { priority: 1, ..endpoint("10.0.0.2", 6379) };
+    watched.handle.deliver(&[later.clone(), endpoint("10.0.0.1", 6379)]);
+    let addresses = || match watched.handle.status().view {
+        Some(View::Hosts(hosts)) => hosts.iter().map(|host| host.address.to_string()).collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    assert_eq!(addresses(), ["10.0.0.1:6379"]);
+    watched.handle.deliver(&[endpoint("10.0.0.1", 6379), later.clone()]);
+    assert_eq!(watched.stats.update_no_rebuild.get(), 1);
+    watched.handle.deliver(&[later]);
+    assert_eq!(addresses(), ["10.0.0.2:6379"]);
+    watched.handle.deliver(&[]);
+    assert_eq!(addresses(), Vec::<String>::new());
 }
 
 #[tokio::test]

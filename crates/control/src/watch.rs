@@ -95,8 +95,9 @@ impl Watcher {
 
     /// Looks until `ended` says something or its sender is gone.
     pub fn run(mut self, ended: &Receiver<()>) {
-        let mut rest = PAUSE;
+        let mut cost = PAUSE / REST;
         loop {
+            let rest = (cost * REST).clamp(PAUSE, LONGEST_PAUSE);
             let pause = if self.changing.is_some() { SHORT_PAUSE } else { rest };
             if ended.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
@@ -104,7 +105,8 @@ impl Watcher {
             let began = Instant::now();
             let looked = self.look();
             if matches!(looked, Ok(false)) {
-                rest = (began.elapsed() * REST).clamp(PAUSE, LONGEST_PAUSE);
+                // A look that took long because others were busy says little about the next.
+                cost = began.elapsed().min(cost * 11 / 10);
             }
             self.of_folder.now(looked.err().map(|error| {
                 let text = "the folder cannot be listed, so the last state stays in force";

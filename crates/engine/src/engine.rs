@@ -228,6 +228,9 @@ impl Engine {
 
     /// A cluster's members, as the control side sees them now. What waited for the first view is sent.
     pub fn apply_view(&mut self, cluster: ClusterId, view: &View) {
+        if self.clusters[cluster.index()].gone {
+            return;
+        }
         self.clusters[cluster.index()].apply(view);
         self.hand_over_changed(cluster);
         self.retire_unlisted(cluster);

@@ -25,8 +25,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "slotmesh",
         &[
-            "resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology",
-            "xds", "control", "admin", "testkit",
+            "resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology", "xds",
+            "control", "admin", "testkit",
         ],
     ),
     // Measures the binary from outside, as it measures its peers: it may know none of its rooms.

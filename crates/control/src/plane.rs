@@ -257,7 +257,7 @@ mod tests {
         let mut changes = plane.changes();
         let publish = || {
             let state = Arc::new(State::new([], Arc::new(Mesh::default()), None));
-            plane.publish(Refreshed { state, is_new: true, problems: Vec::new(), notes: Vec::new() })
+            plane.publish(Refreshed { state, is_new: true, waits: false, problems: Vec::new(), notes: Vec::new() })
         };
         publish();
         assert!(changes.has_changed().unwrap());

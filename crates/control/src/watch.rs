@@ -18,8 +18,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const REST: u32 = 50;
 /// After a change proxies ask anew within the debounce of the server; what EnvoyFilters did is told after that.
 const QUIET: Duration = Duration::from_millis(500);
-/// How often a folder that changes while it is read is read again before it is taken as it is.
-const MOST_AGAIN: usize = 10;
+/// Between two looks while the folder is changing.
+const SHORT_PAUSE: Duration = Duration::from_millis(20);
+/// A folder that does not stop changing is taken as it is after this.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Keeps a [`Plane`] at what a folder says.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Watcher {
     of_filters: Telling,
     /// The state of things that was last told of.
     told: u64,
+    /// Since when files have been changing.
+    changing: Option<Instant>,
 }
 
 impl Watcher {
@@ -41,27 +45,33 @@ impl Watcher {
     #[must_use]
     pub fn new(files: Files, plane: Arc<Plane>) -> Self {
         let (of_files, of_folder, of_filters) = (Telling::default(), Telling::default(), Telling::default());
-        Self { files, plane, of_files, of_folder, of_filters, told: 0 }
+        Self { files, plane, of_files, of_folder, of_filters, told: 0, changing: None }
     }
 
-    /// Looks once; publishes if anything changed. Returns whether it did.
+    /// Looks for the first time, and publishes what is there.
     ///
     /// # Errors
-    /// A folder that cannot be listed; what was published stays.
-    pub fn look(&mut self) -> io::Result<bool> {
-        let mut read = self.files.refresh()?;
-        if !read.is_new {
-            return Ok(false);
-        }
-        // Several files that are replaced at once are one change: nothing is taken until a look finds nothing new.
-        for _ in 0..MOST_AGAIN {
-            read = self.files.refresh()?;
-            if !read.is_new {
-                break;
-            }
-        }
+    /// A folder that cannot be listed.
+    pub fn first(&mut self) -> io::Result<()> {
+        let read = self.files.refresh()?;
         self.take(read);
-        Ok(true)
+        Ok(())
+    }
+
+    /// Looks, and publishes what has changed. Files that are replaced together are one change: nothing is taken until a
+    /// look finds nothing new and no file that may still be written to.
+    fn look(&mut self) -> io::Result<()> {
+        let read = self.files.refresh()?;
+        if !read.is_new && self.changing.is_none() {
+            return Ok(());
+        }
+        let since = *self.changing.get_or_insert_with(Instant::now);
+        if (read.is_new || read.waits) && since.elapsed() < LONGEST {
+            return Ok(());
+        }
+        self.changing = None;
+        self.take(read);
+        Ok(())
     }
 
     fn take(&mut self, read: Refreshed) {
@@ -92,7 +102,8 @@ impl Watcher {
                 (Weight::Error, format!("{text}: {error}"))
             }));
             self.tell_findings();
-            pause = PAUSE.max(began.elapsed() * REST);
+            let least = if self.changing.is_some() { SHORT_PAUSE } else { PAUSE };
+            pause = least.max(began.elapsed() * REST);
         }
     }
 

@@ -142,11 +142,29 @@ fn agent(name: &str) -> Value {
     })
 }
 
-#[test]
-fn the_real_envoy_accepts_what_is_made_for_every_recorded_world() {
+/// Gives all that is made for a node to the real Envoy.
+fn validate(files: &Path, mesh: &Path, node: &Path) {
     let envoy = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");
     let folder = TempDir::new().unwrap();
     let config = folder.path().join("envoy.json");
+    let output = control(files, mesh, node);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{}", files.display());
+    let mut printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    printed["clusters"].as_array_mut().unwrap().extend([agent("sds-grpc"), agent("xds")]);
+    let service = json!([{"envoy_grpc": {"cluster_name": "xds"}}]);
+    let ads = json!({"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": service});
+    let bootstrap = json!({
+        "node": {"id": "x", "cluster": "x"},
+        "dynamic_resources": {"ads_config": ads},
+        "static_resources": {"listeners": printed["listeners"], "clusters": printed["clusters"]},
+    });
+    fs::write(&config, bootstrap.to_string()).unwrap();
+    let said = Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&config).output().unwrap();
+    assert!(said.status.success(), "{}: {}{}", files.display(), text(&said.stdout), text(&said.stderr));
+}
+
+#[test]
+fn the_real_envoy_accepts_what_is_made_for_every_recorded_world() {
     let mut worlds: Vec<PathBuf> =
         fs::read_dir(recordings().join("worlds")).unwrap().map(|entry| entry.unwrap().path()).collect();
     worlds.retain(|path| path.is_dir());
@@ -154,20 +172,26 @@ fn the_real_envoy_accepts_what_is_made_for_every_recorded_world() {
     assert_eq!(worlds.len(), 11);
     for world in worlds {
         let proxy = if world.ends_with("real") { "istiod-client.json" } else { "istiod-redis-cluster-0.json" };
-        let output = control(&world.join("files"), &world.join("mesh.yaml"), &world.join(proxy));
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let mut printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-        printed["clusters"].as_array_mut().unwrap().extend([agent("sds-grpc"), agent("xds")]);
-        let service = json!([{"envoy_grpc": {"cluster_name": "xds"}}]);
-        let ads = json!({"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": service});
-        let bootstrap = json!({
-            "node": {"id": "x", "cluster": "x"},
-            "dynamic_resources": {"ads_config": ads},
-            "static_resources": {"listeners": printed["listeners"], "clusters": printed["clusters"]},
-        });
-        fs::write(&config, bootstrap.to_string()).unwrap();
-        let said =
-            Command::new(&envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&config).output().unwrap();
-        assert!(said.status.success(), "{}: {}{}", world.display(), text(&said.stdout), text(&said.stderr));
+        validate(&world.join("files"), &world.join("mesh.yaml"), &world.join(proxy));
+    }
+}
+
+#[test]
+fn the_real_envoy_accepts_what_is_made_for_the_examples() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folder = TempDir::new().unwrap();
+    let node = folder.path().join("node.json");
+    let files = folder.path().join("files");
+    fs::create_dir(&files).unwrap();
+    for step in ["tutorial", "tutorial-mirror"] {
+        for entry in fs::read_dir(examples.join(step)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), files.join(entry.file_name())).unwrap();
+        }
+        for pod in ["10.244.0.31~redis-client-0", "10.244.0.11~redis-cluster-0", "10.244.0.21~redis-mirror-0"] {
+            let id = format!("sidecar~{pod}.redis~redis.svc.cluster.local");
+            fs::write(&node, json!({"id": id, "metadata": {"ISTIO_VERSION": "1.31.0"}}).to_string()).unwrap();
+            validate(&files, Path::new(""), &node);
+        }
     }
 }

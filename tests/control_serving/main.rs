@@ -4,5 +4,7 @@
 
 mod plane;
 
+mod face;
 mod changes;
 mod warnings;
+mod envoy;

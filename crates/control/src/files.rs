@@ -34,6 +34,8 @@ pub struct Files {
     known: BTreeMap<PathBuf, Known>,
     mesh: Arc<Mesh>,
     state: Option<Arc<State>>,
+    /// The objects that count in it.
+    counted: Vec<Arc<Object>>,
 }
 
 /// What is known of one file.
@@ -55,6 +57,14 @@ struct Mark {
     inode: u64,
 }
 
+/// What a look at a file found.
+enum Look {
+    Same,
+    Read,
+    /// It has just been written to.
+    Unsettled,
+}
+
 /// What a look at the folder found.
 #[derive(Clone, Debug)]
 pub struct Refreshed {
@@ -62,6 +72,8 @@ pub struct Refreshed {
     pub state: Arc<State>,
     /// Whether anything was read anew, so that the lists below may be others than before.
     pub is_new: bool,
+    /// Whether some file has just been written to and was left alone, because it may still be written to: look again soon.
+    pub waits: bool,
     /// Files that cannot be used, all of them, by file and line; what they held before still counts.
     pub problems: Vec<Problem>,
     /// What is understood but has no effect, or not the one that its user may expect.
@@ -78,6 +90,7 @@ impl Files {
             known: BTreeMap::new(),
             mesh: Arc::new(Mesh::default()),
             state: None,
+            counted: Vec::new(),
         }
     }
 
@@ -92,32 +105,39 @@ impl Files {
         let before = self.known.len();
         self.known.retain(|path, _| wanted.contains(path));
         let mut is_new = self.known.len() != before || self.state.is_none();
+        let mut waits = false;
         for path in wanted {
-            is_new |= self.look(path);
+            match self.look(path) {
+                Look::Same => {}
+                Look::Read => is_new = true,
+                Look::Unsettled => waits = true,
+            }
         }
         let state = match &self.state {
             Some(state) if !is_new => Arc::clone(state),
-            former => Arc::new(self.meaning(former.as_deref())),
+            _ => self.meaning(),
         };
         self.state = Some(Arc::clone(&state));
         let problems = self.known.values().flat_map(|known| known.problems.iter().cloned());
         let notes =
             self.known.values().flat_map(|known| known.notes.iter().cloned()).chain(state.notes.iter().cloned());
         let (problems, notes) = (problems.chain(self.twice()).collect(), notes.collect());
-        Ok(Refreshed { state, is_new, problems, notes })
+        Ok(Refreshed { state, is_new, waits, problems, notes })
     }
 
-    /// Reads a file if it has changed. `false` if it has not.
-    fn look(&mut self, path: PathBuf) -> bool {
+    /// Reads a file if it has changed. What is there at the first look of all is read at once.
+    fn look(&mut self, path: PathBuf) -> Look {
         let mark = mark(&path);
-        let known = self.known.get(&path);
-        if known.is_some_and(|known| known.mark == mark) || (known.is_some() && !is_settled(mark)) {
-            return false;
+        if self.known.get(&path).is_some_and(|known| known.mark == mark) {
+            return Look::Same;
+        }
+        if self.state.is_some() && !is_settled(mark) {
+            return Look::Unsettled;
         }
         let former = self.known.remove(&path);
         let known = self.read(&path, mark, former);
         self.known.insert(path, known);
-        true
+        Look::Read
     }
 
     fn read(&mut self, path: &Path, mark: Mark, former: Option<Known>) -> Known {
@@ -146,12 +166,21 @@ impl Files {
         Known { mark, objects, problems, notes }
     }
 
-    fn meaning(&self, former: Option<&State>) -> State {
+    /// The state of all objects that count; the former one if they are the same, as with a file that has become faulty.
+    fn meaning(&mut self) -> Arc<State> {
         let mut first: BTreeMap<Key, &Arc<Object>> = BTreeMap::new();
         for object in self.known.values().flat_map(|known| &known.objects) {
             first.entry(object.key()).or_insert(object);
         }
-        State::new(first.into_values(), Arc::clone(&self.mesh), former)
+        let counted: Vec<Arc<Object>> = first.into_values().cloned().collect();
+        let is_same = counted.len() == self.counted.len()
+            && counted.iter().zip(&self.counted).all(|(object, former)| Arc::ptr_eq(object, former));
+        if let Some(former) = self.state.as_ref().filter(|former| is_same && Arc::ptr_eq(&former.mesh, &self.mesh)) {
+            return Arc::clone(former);
+        }
+        let state = State::new(&counted, Arc::clone(&self.mesh), self.state.as_deref());
+        self.counted = counted;
+        Arc::new(state)
     }
 
     /// Objects that another file has already declared.
@@ -189,12 +218,13 @@ fn whole(file: &str, text: String) -> Problem {
 
 fn list(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if path.is_dir() {
+        let path = entry.path();
+        let kind = entry.file_type()?;
+        if kind.is_dir() || (kind.is_symlink() && path.is_dir()) {
             if depth > 0 {
                 list(&path, found, depth - 1)?;
             }

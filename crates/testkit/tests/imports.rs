@@ -5,17 +5,18 @@ use std::fs;
 use std::path::Path;
 
 /// A room, and the rooms it may import; lowest first. A room may only name rooms above it in this table.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("resp", &[]),
     ("slots", &["resp"]),
     ("command", &["resp", "slots"]),
     ("meant", &[]),
     ("config", &["meant"]),
     ("patch", &["config"]),
+    ("tls", &["meant"]),
     ("observe", &["command"]),
     ("engine", &["resp", "slots", "command", "meant", "observe"]),
-    ("worker", &["slots", "meant", "observe", "engine"]),
-    ("topology", &["resp", "slots", "meant", "observe"]),
+    ("worker", &["slots", "meant", "tls", "observe", "engine"]),
+    ("topology", &["resp", "slots", "meant", "tls", "observe"]),
     ("xds", &[]),
     ("control", &["config", "patch", "xds"]),
     ("admin", &["slots", "meant", "config", "observe", "topology"]),
@@ -25,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "slotmesh",
         &[
-            "resp", "slots", "command", "meant", "config", "patch", "observe", "engine", "worker", "topology",
+            "resp", "slots", "command", "meant", "config", "patch", "tls", "observe", "engine", "worker", "topology",
             "xds", "control", "admin", "testkit",
         ],
     ),

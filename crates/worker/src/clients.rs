@@ -5,8 +5,10 @@ use crate::turn::{Kind, SCRATCH, Worker};
 use engine::SessionId;
 use mio::event::Event;
 use mio::net::TcpStream;
+use observe::ListenerStats;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: TcpStream,
-    listener: usize,
+    /// Of its listener.
+    stats: Arc<ListenerStats>,
     /// The kernel may have bytes that were not read yet: no event will say so again.
     unread: bool,
     /// The client's end has been announced: what is left is read up to it, as no event will announce it again.
@@ -42,8 +45,9 @@ impl Worker {
             return;
         };
         let id = self.engine.client_opened(filter, local);
-        self.listener_stats[listener].downstream_cx_total.inc();
-        self.listener_stats[listener].downstream_cx_active.add(1);
+        let stats = self.halls[listener].as_ref().map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.add(1);
         let index = id.0 as usize;
         if let Err(error) = self.register(&mut stream, Kind::Client, index) {
             tracing::warn!(%error, "a client cannot be watched and is closed");
@@ -52,7 +56,7 @@ impl Worker {
         if self.clients.len() <= index {
             self.clients.resize_with(index + 1, || None);
         }
-        self.clients[index] = Some(Client { stream, listener, unread: false, ended: false });
+        self.clients[index] = Some(Client { stream, stats, unread: false, ended: false });
     }
 
     pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
@@ -150,7 +154,7 @@ impl Worker {
 
     fn forget_client(&mut self, id: SessionId) -> Option<Client> {
         let client = self.clients.get_mut(id.0 as usize)?.take()?;
-        self.listener_stats[client.listener].downstream_cx_active.sub(1);
+        client.stats.downstream_cx_active.sub(1);
         self.clients_count.fetch_sub(1, Ordering::Relaxed);
         Some(client)
     }

@@ -3,12 +3,20 @@
 //! # Layout
 //!
 //! A [`Crew`] is one thread that accepts and N that work. Each worker owns its clients and its connections to nodes; it
-//! hears from outside only through its mail (`mail`), between two turns.
+//! hears from outside only through its mail (`mail`), between two turns: clients, members of clusters, and what has
+//! changed in the configuration.
 
+// The whole, and what a change of configuration is to it.
 mod crew;
+mod numbers;
+mod gates;
 mod accept;
+
+// One worker.
 mod mail;
 mod turn;
+mod adopt;
+mod hall;
 mod clients;
 mod upstreams;
 mod settings;

@@ -3,8 +3,9 @@
 use crate::settings;
 use crate::turn::{Kind, Worker};
 use engine::ClusterId;
+use meant::{TcpProxy, Way};
 use mio::net::TcpStream;
-use observe::TcpStats;
+use observe::{ListenerStats, TcpStats};
 use slots::View;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -16,18 +17,19 @@ use std::time::{Duration, Instant};
 /// One `tcp_proxy`, ready for use.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    pub(crate) cluster: Option<ClusterId>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) attempts: u32,
+    pub(crate) meant: TcpProxy,
     pub(crate) stats: Arc<TcpStats>,
+    /// Since when it is no more in the configuration.
+    pub(crate) gone: Option<Instant>,
 }
 
 /// A client and its node.
 #[derive(Debug)]
 pub(crate) struct Pass {
     filter: usize,
-    listener: usize,
+    cluster: ClusterId,
+    listener: Arc<ListenerStats>,
+    stats: Arc<TcpStats>,
     client: End,
     node: End,
     open: bool,
@@ -46,6 +48,10 @@ struct End {
     /// It was told that nothing more will be written to it.
     told: bool,
 }
+
+/// How long a connection may last whose filter is no more in the configuration, as Envoy's listeners drain under Istio.
+/// What passes is not understood, so there is no good moment to end it.
+const FAREWELL: Duration = Duration::from_secs(45);
 
 /// Bytes that may wait in one direction; beyond, the other end is read no more.
 const WAITING: usize = 256 << 10;
@@ -98,37 +104,58 @@ impl End {
 
 impl Worker {
     pub(crate) fn admit_pass(&mut self, stream: std::net::TcpStream, filter: usize, listener: usize) {
-        self.tcp_filters[filter].stats.downstream_cx_total.inc();
-        self.listener_stats[listener].downstream_cx_total.inc();
-        let client = TcpStream::from_std(stream);
-        let index = self.passes.vacant_key();
-        let opened = self.dial(filter, index).and_then(|node| {
-            let mut client = End::new(client);
-            settings::client(&client.stream)?;
-            self.register(&mut client.stream, Kind::PassClient, index)?;
-            Ok(Pass { filter, listener, client, node: End::new(node), open: false, attempts: 1, since: Instant::now() })
-        });
-        match opened {
+        let listener = self.halls[listener].as_ref().map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
+        let stats = self.tcp_filters[filter].as_ref().map(|filter| Arc::clone(&filter.stats)).unwrap_or_default();
+        stats.downstream_cx_total.inc();
+        listener.downstream_cx_total.inc();
+        match self.open_pass(TcpStream::from_std(stream), filter, &listener, &stats) {
             Ok(pass) => {
-                self.listener_stats[listener].downstream_cx_active.add(1);
+                listener.downstream_cx_active.add(1);
                 self.passes.insert(pass);
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection has nowhere to go and is closed");
-                self.tcp_filters[filter].stats.downstream_cx_no_route.inc();
+                stats.downstream_cx_no_route.inc();
                 self.clients_count.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Connects to the next member of the filter's cluster.
-    fn dial(&mut self, filter: usize, index: usize) -> io::Result<TcpStream> {
+    fn open_pass(
+        &mut self,
+        client: TcpStream,
+        filter: usize,
+        listener: &Arc<ListenerStats>,
+        stats: &Arc<TcpStats>,
+    ) -> io::Result<Pass> {
+        let index = self.passes.vacant_key();
+        let cluster = self.destination(filter)?;
+        let node = End::new(self.dial(cluster, index)?);
+        let mut client = End::new(client);
+        settings::client(&client.stream)?;
+        self.register(&mut client.stream, Kind::PassClient, index)?;
+        let (listener, stats) = (Arc::clone(listener), Arc::clone(stats));
+        Ok(Pass { filter, cluster, listener, stats, client, node, open: false, attempts: 1, since: Instant::now() })
+    }
+
+    /// The cluster that a new connection goes to.
+    fn destination(&self, filter: usize) -> io::Result<ClusterId> {
+        let name = self.tcp_filters[filter].as_ref().and_then(|filter| match &filter.meant.to {
+            Way::Clusters(clusters) => clusters.first().map(|(name, _)| name),
+            Way::Original => None,
+        });
+        let unknown = || io::Error::new(io::ErrorKind::NotConnected, format!("there is no cluster {name:?}"));
+        name.and_then(|name| self.clusters.named(name)).ok_or_else(unknown)
+    }
+
+    /// Connects to the next member of a cluster.
+    fn dial(&mut self, cluster: ClusterId, index: usize) -> io::Result<TcpStream> {
         let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "the cluster has no member");
-        let cluster = self.tcp_filters[filter].cluster.ok_or_else(nowhere)?;
         self.next_member = self.next_member.wrapping_add(1);
-        let address = self.views[cluster.0 as usize].as_ref().and_then(|view| member(view, self.next_member));
+        let known = self.clusters.get(cluster).ok_or_else(nowhere)?;
+        let address = known.view.as_ref().and_then(|view| member(view, self.next_member));
         let mut stream = TcpStream::connect(address.ok_or_else(nowhere)?)?;
-        settings::upstream(&stream, self.keepalives[cluster.0 as usize])?;
+        settings::upstream(&stream, known.meant.keepalive)?;
         self.register(&mut stream, Kind::PassNode, index)?;
         Ok(stream)
     }
@@ -149,11 +176,12 @@ impl Worker {
     /// The node could not be reached: the next one, if the filter allows another attempt.
     fn dial_again(&mut self, index: usize) {
         let Some(pass) = self.passes.get(index) else { return };
-        let (filter, attempts) = (pass.filter, pass.attempts);
-        if attempts >= self.tcp_filters[filter].attempts {
+        let (cluster, attempts) = (pass.cluster, pass.attempts);
+        let most = self.tcp_filters[pass.filter].as_ref().map_or(0, |filter| filter.meant.max_connect_attempts);
+        if attempts >= most {
             return self.end_pass(index);
         }
-        match self.dial(filter, index) {
+        match self.dial(cluster, index) {
             Ok(stream) => {
                 let pass = &mut self.passes[index];
                 pass.node.stream = stream;
@@ -167,7 +195,7 @@ impl Worker {
     /// Moves bytes both ways until neither end has more or has room for more.
     fn carry(&mut self, index: usize) -> io::Result<()> {
         let pass = &mut self.passes[index];
-        let stats = &self.tcp_filters[pass.filter].stats;
+        let stats = &pass.stats;
         loop {
             let from_client = pass.client.fill(&mut pass.node, &mut self.scratch)?;
             let from_node = if pass.open { pass.node.fill(&mut pass.client, &mut self.scratch)? } else { 0 };
@@ -188,29 +216,47 @@ impl Worker {
 
     fn end_pass(&mut self, index: usize) {
         let pass = self.passes.remove(index);
-        self.listener_stats[pass.listener].downstream_cx_active.sub(1);
+        pass.listener.downstream_cx_active.sub(1);
         self.clients_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Ends what has been idle, or has been connecting, for too long.
+    /// Ends what has been idle, or has been connecting, for too long, or should have gone with its filter.
     pub(crate) fn end_idle_passes(&mut self) {
         let now = Instant::now();
-        let late = |pass: &Pass| {
-            let filter = &self.tcp_filters[pass.filter];
-            let limit = if pass.open { filter.idle_timeout } else { Some(filter.connect_timeout) };
-            limit.is_some_and(|limit| now.duration_since(pass.since) >= limit)
-        };
-        let ended: Vec<(usize, bool)> =
-            self.passes.iter().filter(|(_, pass)| late(pass)).map(|(index, pass)| (index, pass.open)).collect();
-        for (index, open) in ended {
-            if open {
-                self.tcp_filters[self.passes[index].filter].stats.idle_timeout.inc();
-                self.end_pass(index);
-            } else {
-                self.dial_again(index);
+        let ended: Vec<(usize, Late)> =
+            self.passes.iter().filter_map(|(index, pass)| Some((index, self.late(pass, now)?))).collect();
+        for (index, late) in ended {
+            match late {
+                Late::Connecting => self.dial_again(index),
+                Late::Idle => {
+                    self.passes[index].stats.idle_timeout.inc();
+                    self.end_pass(index);
+                }
+                Late::Leaving => self.end_pass(index),
             }
         }
     }
+
+    fn late(&self, pass: &Pass, now: Instant) -> Option<Late> {
+        let filter = self.tcp_filters.get(pass.filter)?.as_ref()?;
+        let past = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
+        if filter.gone.is_some_and(|since| past(since, FAREWELL)) {
+            return Some(Late::Leaving);
+        }
+        if pass.open {
+            return filter.meant.idle_timeout.filter(|limit| past(pass.since, *limit)).map(|_| Late::Idle);
+        }
+        let limit = self.clusters.get(pass.cluster).map_or(Duration::ZERO, |known| known.meant.connect_timeout);
+        past(pass.since, limit).then_some(Late::Connecting)
+    }
+}
+
+/// What has taken too long.
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    Connecting,
+    Idle,
+    Leaving,
 }
 
 /// A member of a cluster, each in turn; of a Redis Cluster, any primary.

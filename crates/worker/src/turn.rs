@@ -1,15 +1,14 @@
 //! A worker's turn: wait, hear, work, write, decide.
 
+use crate::adopt::{Clusters, Hall};
 use crate::clients::{Client, Lingering};
-use crate::mail::{Door, Mail};
+use crate::mail::Mail;
 use crate::pass::{Filter, Pass};
 use crate::upstreams::Upstream;
 use engine::{ClusterId, Decision, Engine, Report, SessionId, Time, UpstreamId};
-use meant::Keepalive;
 use mio::{Events, Interest, Poll, Token, event};
-use observe::ListenerStats;
+use observe::Registry;
 use slab::Slab;
-use slots::View;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,11 +45,13 @@ pub(crate) struct Worker {
     pub(crate) clients: Vec<Option<Client>>,
     pub(crate) upstreams: Vec<Option<Upstream>>,
     pub(crate) passes: Slab<Pass>,
-    pub(crate) tcp_filters: Vec<Filter>,
-    pub(crate) keepalives: Vec<Option<Keepalive>>,
-    pub(crate) views: Vec<Option<View>>,
+    /// By number, as `halls`.
+    pub(crate) tcp_filters: Vec<Option<Filter>>,
+    pub(crate) halls: Vec<Option<Hall>>,
+    pub(crate) clusters: Clusters,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) number: usize,
     pub(crate) next_member: usize,
-    pub(crate) listener_stats: Vec<Arc<ListenerStats>>,
     pub(crate) clients_count: Arc<AtomicUsize>,
     pub(crate) reports: Reports,
     pub(crate) scratch: Vec<u8>,
@@ -132,12 +133,9 @@ impl Worker {
     fn read_mail(&mut self) {
         while let Ok(mail) = self.mail.try_recv() {
             match mail {
-                Mail::Client(stream, Door::Redis { filter, listener }) => self.admit_client(stream, filter, listener),
-                Mail::Client(stream, Door::Tcp { filter, listener }) => self.admit_pass(stream, filter, listener),
-                Mail::View(cluster, view) => {
-                    self.engine.apply_view(cluster, &view);
-                    self.views[cluster.0 as usize] = Some(view);
-                }
+                Mail::Client(stream, listener) => self.enter(stream, listener),
+                Mail::View(cluster, view) => self.see(cluster, &view),
+                Mail::Change(orders) => self.adopt(&orders),
                 Mail::Drain => {
                     self.draining = true;
                     self.engine.hang_up_all();

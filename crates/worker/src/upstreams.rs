@@ -32,8 +32,9 @@ impl Worker {
     }
 
     fn try_connect(&self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) -> io::Result<TcpStream> {
+        let keepalive = self.clusters.get(cluster).and_then(|known| known.meant.keepalive);
         let mut stream = TcpStream::connect(address)?;
-        settings::upstream(&stream, self.keepalives[cluster.0 as usize])?;
+        settings::upstream(&stream, keepalive)?;
         self.register(&mut stream, Kind::Upstream, id.0 as usize)?;
         Ok(stream)
     }

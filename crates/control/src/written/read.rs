@@ -85,7 +85,10 @@ impl Reader {
             return self.problem(node.line, &[], "needs an `apiVersion` and a `kind`, as every Kubernetes object");
         };
         let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-        let Some(read) = reader_of(group, kind) else { return };
+        let Some(read) = reader_of(group, kind) else {
+            self.notes.extend(odd_kind(group, kind).map(|odd| self.fault(node.line, &[], &odd)));
+            return;
+        };
         let before = self.problems.len();
         let meta = self.meta(node);
         let body = read(self, node);
@@ -189,6 +192,34 @@ fn reader_of(group: &str, kind: &str) -> Option<ReadBody> {
     })
 }
 
+/// The kinds that are read, for those who misspell one.
+const KINDS: [(&str, &str); 14] = [
+    ("", "Namespace"),
+    ("", "Node"),
+    ("", "Service"),
+    ("", "Endpoints"),
+    ("", "Pod"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    ("apps", "StatefulSet"),
+    ("apps", "Deployment"),
+    ("networking.istio.io", "ServiceEntry"),
+    ("networking.istio.io", "WorkloadEntry"),
+    ("networking.istio.io", "DestinationRule"),
+    ("networking.istio.io", "Sidecar"),
+    ("networking.istio.io", "EnvoyFilter"),
+    ("security.istio.io", "PeerAuthentication"),
+];
+
+/// Why a kind that is skipped may not be meant to be: it is Istio's, or nearly one that is read.
+fn odd_kind(group: &str, kind: &str) -> Option<String> {
+    let near = |(_, known): &&(&str, &str)| known.len() > 5 && strsim::osa_distance(known, kind) <= 2;
+    if let Some((group, known)) = KINDS.iter().find(near) {
+        let place = if group.is_empty() { String::new() } else { format!(" of {group}") };
+        return Some(format!("the kind `{kind}` is skipped: did you mean {known}{place}?"));
+    }
+    group.ends_with("istio.io").then(|| format!("the kind `{kind}` has no effect in slotmesh"))
+}
+
 fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     let Shape::Map(entries) = &node.shape else { return None };
     entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value).filter(|value| !value.is_null())
@@ -234,6 +265,22 @@ mod tests {
 
     fn told(text: &str) -> Vec<String> {
         objects(text, "a.yaml").problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_kind_that_is_nearly_one_that_is_read_is_told() {
+        let noted = |group: &str, kind: &str| {
+            let text = format!("apiVersion: {group}\nkind: {kind}\nmetadata: {{name: x}}\n");
+            objects(&text, "a.yaml").notes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(noted("v1", "Servcie"), ["a.yaml:1: the kind `Servcie` is skipped: did you mean Service?"]);
+        let meant = "a.yaml:1: the kind `EnvoyFilter` is skipped: did you mean EnvoyFilter of networking.istio.io?";
+        assert_eq!(noted("networking.istio/v1", "EnvoyFilter"), [meant]);
+        let other = noted("networking.istio.io/v1", "VirtualService");
+        assert_eq!(other, ["a.yaml:1: the kind `VirtualService` has no effect in slotmesh"]);
+        for kind in ["ConfigMap", "Secret", "ServiceAccount", "Ingress", "PodDisruptionBudget", "DaemonSet"] {
+            assert_eq!(noted("v1", kind), [""; 0]);
+        }
     }
 
     #[test]

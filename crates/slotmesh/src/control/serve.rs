@@ -26,7 +26,7 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
     let tls = tls(args)?;
     let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
     let mut watcher = Watcher::new(Files::new(&args.files, args.mesh.as_deref()), Arc::clone(&plane));
-    watcher.look().with_context(|| format!("{} cannot be read", args.files.display()))?;
+    watcher.first().with_context(|| format!("{} cannot be read", args.files.display()))?;
     // Dropped at the end, which ends the watching.
     let (_watching, ended) = mpsc::channel();
     std::thread::Builder::new().name("watch".into()).spawn(move || watcher.run(&ended))?;

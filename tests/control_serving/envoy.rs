@@ -1,0 +1,184 @@
+//! The real Envoy 1.40 under the control plane: the tutorial, step by step, from the files of the examples.
+
+use crate::plane::{PATIENT, Plane, example, tutorial};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use testkit::{Client, Cluster, Proxy, Reply, Server, ports, wait};
+
+/// What the mesh settings of the test say: ports that nobody else on the machine has.
+fn mesh() -> String {
+    let free = ports::free(2).unwrap();
+    format!("proxyListenPort: {}\nproxyInboundListenPort: {}\n", free[0], free[1])
+}
+
+/// The tutorial on one machine without capture: the service's address is one at which a listener can be opened, and the
+/// servers are real ones.
+struct Place {
+    port: u16,
+    redis: Cluster,
+    mirror: Server,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { port: ports::one().unwrap(), redis: Cluster::start(3, 1).unwrap(), mirror: Server::start().unwrap() }
+    }
+
+    fn local(&self, text: &str) -> String {
+        let mut text = text
+            .replace("clusterIP: 10.96.0.10\n", "clusterIP: 127.0.0.1\n")
+            .replace("10.96.0.10_6379", &format!("127.0.0.1_{}", self.port));
+        for (number, address) in self.redis.addresses().iter().enumerate() {
+            let port = address.rsplit_once(':').unwrap().1;
+            let name = format!("redis-cluster-{number}.redis-cluster-nodes.redis.svc.cluster.local, port_value: 6379");
+            text = text.replace(&name, &format!("127.0.0.1, port_value: {port}"));
+        }
+        text
+    }
+
+    /// A file of the examples for this place.
+    fn file(&self, path: &str) -> String {
+        let text = self.local(&example(path, "", ""));
+        match path.rsplit_once('/').unwrap().1 {
+            "redis-cluster.yaml" => text.replacen("port: 6379\n", &format!("port: {}\n", self.port), 1),
+            "redis-mirror.yaml" => text.replace("targetPort: 6379", &format!("targetPort: {}", self.mirror.port())),
+            "pods-mirror.yaml" => text.replace("podIP: 10.244.0.21", "podIP: 127.0.0.1"),
+            _ => text,
+        }
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        // A listener of a service is not opened by itself: connections come to it from `virtualOutbound`.
+        let open = format!(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{name: open, namespace: istio-system}}\nspec:\n  configPatches:\n  - applyTo: LISTENER\n    match: {{listener: {{name: 127.0.0.1_{}}}}}\n    patch: {{operation: MERGE, value: {{bind_to_port: true}}}}\n",
+            self.port
+        );
+        let names = tutorial(false).into_iter().map(|(name, _)| (name.clone(), self.file(&format!("tutorial/{name}"))));
+        names.chain([("open.yaml".to_owned(), open)]).collect()
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(("127.0.0.1", self.port)).unwrap()
+    }
+}
+
+fn bootstrap(xds: SocketAddr, api: &str) -> String {
+    format!(
+        "
+node:
+  id: sidecar~10.244.0.31~redis-client-0.redis~redis.svc.cluster.local
+  cluster: redis-client.redis
+  metadata: {{ ISTIO_VERSION: 1.31.0, NAMESPACE: redis }}
+admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: $ADMIN }} }} }}
+dynamic_resources:
+  ads_config:
+    api_type: {api}
+    transport_api_version: V3
+    set_node_on_first_message_only: true
+    grpc_services: [ {{ envoy_grpc: {{ cluster_name: xds }} }} ]
+  cds_config: {{ ads: {{}}, resource_api_version: V3, initial_fetch_timeout: 0s }}
+  lds_config: {{ ads: {{}}, resource_api_version: V3, initial_fetch_timeout: 0s }}
+static_resources:
+  clusters:
+  - name: xds
+    type: STATIC
+    connect_timeout: 1s
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {{ http2_protocol_options: {{}} }}
+    load_assignment:
+      cluster_name: xds
+      endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address:
+        {{ address: {}, port_value: {} }} }} }} }} ] }} ]
+",
+        xds.ip(),
+        xds.port()
+    )
+}
+
+/// Waits until everything that was sent is acknowledged, and returns the row of the only proxy.
+fn settled(plane: &Plane, what: &str) -> Value {
+    let mut last = Value::Null;
+    let settled = wait::until(what, PATIENT, || {
+        last = plane.json("/debug/syncz")[0].clone();
+        let kinds = last["resources"].as_object().filter(|kinds| kinds.len() >= 3);
+        let all = kinds
+            .is_some_and(|kinds| kinds.values().all(|kind| kind["sent"] == kind["acked"] && !kind["sent"].is_null()));
+        Ok(all.then(|| last.clone()))
+    });
+    settled.unwrap_or_else(|error| panic!("{error}\n{last:#}\n{}", plane.log()))
+}
+
+fn play(api: &str) {
+    let place = Place::new();
+    let folder = tempfile::TempDir::new().unwrap();
+    let mesh_file = folder.path().join("mesh.yaml");
+    std::fs::write(&mesh_file, mesh()).unwrap();
+    let plane = Plane::start_with(&place.files(), &["--mesh", mesh_file.to_str().unwrap()]);
+    let binary = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");
+    let envoy = Proxy::envoy(&binary, &bootstrap(plane.address("xds"), api)).unwrap();
+    let row = settled(&plane, "all is acknowledged");
+    assert!(!row.to_string().contains("lastError"), "{row:#}");
+    assert_eq!(envoy.stat("listener_manager.total_listeners_active").unwrap(), Some(16));
+
+    // The client sees one plain Redis; each shard has its part.
+    let mut client = place.client();
+    wait::until_true("the nodes are known", PATIENT, || Ok(client.ask("SET a a")? == Reply::ok())).unwrap();
+    for key in 'b'..='h' {
+        assert_eq!(client.ask(&format!("SET {key} {key}")).unwrap(), Reply::ok());
+    }
+    for key in 'a'..='h' {
+        let owner = place.redis.owner_of(&key.to_string()).unwrap();
+        assert_eq!(place.redis.node(owner).ask(&format!("GET {key}")).unwrap(), Reply::bulk(key.to_string()));
+    }
+    mirror(&plane, &place);
+    refusal(&plane);
+    let (status, log) = plane.end();
+    assert!(status.success(), "{log}");
+    // The control plane is gone; what it gave stays.
+    assert_eq!(place.client().ask("SET a after").unwrap(), Reply::ok());
+}
+
+/// The files of the later step: the first mirrored write comes soon, and all is acknowledged.
+fn mirror(plane: &Plane, place: &Place) {
+    for name in ["pods-mirror.yaml", "redis-mirror.yaml", "envoyfilter-redis-proxy.yaml"] {
+        plane.replace(name, &place.file(&format!("tutorial-mirror/{name}")));
+    }
+    let applied = Instant::now();
+    wait::until_true("a write is mirrored", PATIENT, || {
+        // Envoy cuts its clients when their listener changes.
+        let _ = place.client().ask("SET mirrored yes");
+        Ok(place.mirror.ask("GET mirrored")? == Reply::bulk("yes"))
+    })
+    .unwrap();
+    assert!(applied.elapsed() < Duration::from_secs(10), "{:?}", applied.elapsed());
+    settled(plane, "the mirror is acknowledged");
+}
+
+/// The one thing of those recorded that cannot be foreseen without Envoy itself: options of an extension that it lacks.
+fn refusal(plane: &Plane) {
+    let bad = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: bad, namespace: istio-system}\nspec:\n  configPatches:\n  - applyTo: CLUSTER\n    match: {cluster: {name: outbound|6379||redis-mirror.redis.svc.cluster.local}}\n    patch:\n      operation: MERGE\n      value: {typed_extension_protocol_options: {no.such.extension: {\"@type\": type.googleapis.com/google.protobuf.Struct, value: {}}}}\n";
+    plane.replace("bad.yaml", bad);
+    let told = plane.logged("what was refused was patched by EnvoyFilter istio-system/bad configPatches[0]");
+    assert!(told.contains("outbound|6379||redis-mirror"), "{told}");
+    let clusters = &plane.json("/debug/syncz")[0]["resources"][xds::Kind::Cluster.url()];
+    assert_eq!(clusters["lastErrorPatches"][0], "istio-system/bad configPatches[0]", "{clusters:#}");
+    std::fs::remove_file(plane.at("bad.yaml")).unwrap();
+    let mended = wait::until("the refusal is over", PATIENT, || {
+        let row = plane.json("/debug/syncz")[0].clone();
+        Ok((!row.to_string().contains("lastError")).then_some(()))
+    });
+    mended.unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
+}
+
+#[test]
+fn envoy_plays_the_tutorial_incrementally() {
+    play("DELTA_GRPC");
+}
+
+#[test]
+fn envoy_plays_the_tutorial_with_the_state_of_the_world() {
+    play("GRPC");
+}

@@ -177,8 +177,8 @@ fn item<T>(meant: T, resource: &Arc<Resource>) -> Item<T> {
 
 /// What TLS settings would never do, whatever secrets come.
 fn check_listener(listener: &Listener) -> Result<(), String> {
-    let servers = listener.all_chains().filter_map(|chain| chain.tls.as_ref());
-    servers.map(|server| tls::check_server(server)).collect::<Result<(), _>>().map_err(|problem| problem.to_string())
+    let mut servers = listener.all_chains().filter_map(|chain| chain.tls.as_ref());
+    servers.try_for_each(|server| tls::check_server(server)).map_err(|problem| problem.to_string())
 }
 
 fn check_cluster(cluster: &Cluster) -> Result<(), String> {

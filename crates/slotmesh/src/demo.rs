@@ -5,6 +5,7 @@
 //! everything away first; and should this process be killed, a reaper of its own does it (`testkit::reaper`).
 
 mod settings;
+mod scene;
 mod stage;
 mod redis_cli;
 mod findings;

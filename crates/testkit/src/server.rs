@@ -53,7 +53,9 @@ impl Builder {
     /// An address of this machine (or of the network namespace of the calling thread) instead of 127.0.0.1.
     pub fn host(mut self, host: Ipv4Addr) -> Self {
         self.host = host;
-        self
+        // Nobody but this machine can reach it there either; the server does not know that. Peers at other addresses of
+        // one machine would seem to come from the address that they call.
+        self.config("protected-mode no").config(format!("bind-source-addr {host}"))
     }
 
     /// One line of its configuration file.

@@ -47,19 +47,24 @@ pub const MIRROR_POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 21);
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 31);
 
 /// The folder.
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// What stands in the files, and what to write instead.
+    instead: Vec<(String, String)>,
+}
 
 impl Folder {
-    /// A new folder with everything but the EnvoyFilters and the mirror.
-    pub fn new(path: PathBuf) -> anyhow::Result<Self> {
+    /// A new folder with everything but the EnvoyFilters and the mirror, and `more` files.
+    pub fn new(path: PathBuf, instead: Vec<(String, String)>, more: &[(&str, String)]) -> anyhow::Result<Self> {
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
-        let folder = Self(path);
+        let folder = Self { path, instead };
         TUTORIAL.iter().try_for_each(|(name, text)| folder.put(name, text))?;
+        more.iter().try_for_each(|(name, text)| folder.put(name, text))?;
         Ok(folder)
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// `kubectl apply` of the two EnvoyFilters.
@@ -84,14 +89,16 @@ impl Folder {
 
     /// The Service is made anew and gets another address.
     pub fn move_service(&self, address: &str) -> anyhow::Result<()> {
-        self.put(TUTORIAL[4].0, &TUTORIAL[4].1.replace(SERVICE, address))
+        let (name, text) = TUTORIAL[4];
+        self.put(name, &text.replace(&format!("clusterIP: {SERVICE}\n"), &format!("clusterIP: {address}\n")))
     }
 
     /// Whole, or not at all.
     fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let aside = self.0.join(".aside");
+        let text = self.instead.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
+        let aside = self.path.join(".aside");
         fs::write(&aside, text)?;
-        Ok(fs::rename(&aside, self.0.join(name))?)
+        Ok(fs::rename(&aside, self.path.join(name))?)
     }
 }
 

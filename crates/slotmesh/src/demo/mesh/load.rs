@@ -1,6 +1,6 @@
 //! Clients that write and read without a pause while something is changed around them: is one of them cut?
 
-use super::network::Namespace;
+use super::ground::Ground;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Scope;
@@ -22,17 +22,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Starts the clients, which live inside `pod` and connect to `address`.
-    pub fn start<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-        pod: &'scope Namespace,
-        address: SocketAddr,
-    ) {
+    /// Starts the clients, which are where the client is.
+    pub fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, ground: &'scope Ground) {
+        let address = ground.service();
         for number in 0..CLIENTS {
-            scope.spawn(move || pod.enter().is_ok().then(|| self.work(address, number)));
+            scope.spawn(move || ground.enter_pod().is_ok().then(|| self.work(address, number)));
         }
-        scope.spawn(move || pod.enter().is_ok().then(|| self.idle(address)));
+        scope.spawn(move || ground.enter_pod().is_ok().then(|| self.idle(address)));
     }
 
     /// Lets all clients end.
@@ -91,5 +87,7 @@ fn closed(stream: &TcpStream) -> bool {
     let mut byte = [0];
     let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut byte));
     let again = stream.set_nonblocking(false);
-    again.is_err() || matches!(peeked, Ok(0)) || peeked.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+    again.is_err()
+        || matches!(peeked, Ok(0))
+        || peeked.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
 }

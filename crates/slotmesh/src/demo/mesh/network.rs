@@ -8,6 +8,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use testkit::{Process, wait};
@@ -16,8 +17,9 @@ use testkit::{Process, wait};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What the servers' side of the wire is: the control plane's address, and the way to everywhere else.
 pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
-/// Whose connections are not captured: the sidecar's own, as in Istio.
-pub const SIDECAR: u32 = 1337;
+/// The group whose connections are not captured: the sidecar's own, as in Istio. The user stays the same, so that the
+/// sidecar may read its program wherever that lies.
+const SIDECAR: u32 = 1337;
 
 /// A network namespace, held by a process that does nothing.
 pub struct Namespace {
@@ -49,7 +51,9 @@ impl Namespace {
         let holder = Process::start(command.args(["--net", "sleep", "infinity"]))?;
         let path = format!("/proc/{}/ns/net", holder.id());
         let own = std::fs::read_link("/proc/self/ns/net")?;
-        wait::until_true("a network namespace", PATIENCE, || Ok(std::fs::read_link(&path).is_ok_and(|there| there != own)))?;
+        wait::until_true("a network namespace", PATIENCE, || {
+            Ok(std::fs::read_link(&path).is_ok_and(|there| there != own))
+        })?;
         let entrance = File::open(&path).with_context(|| path.clone())?;
         Ok(Self { holder, entrance })
     }
@@ -65,12 +69,31 @@ impl Namespace {
         done.map_err(|_| anyhow::anyhow!("a thread inside a namespace has panicked"))?
     }
 
+    /// The process that holds it, for `nsenter`.
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// Runs a line of a shell inside.
     fn run(&self, line: &str) -> anyhow::Result<()> {
         let output = self.within(|| Ok(Command::new("sh").args(["-ec", line]).output()?))?;
         ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
     }
+}
+
+/// A command that finds the names of `hosts`, a file like `/etc/hosts`, whatever else the machine knows.
+pub fn with_names(hosts: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-ec", "mount --bind \"$0\" /etc/hosts; exec \"$@\""]).arg(hosts);
+    command
+}
+
+/// The same for the sidecar, which is not captured.
+pub fn with_names_as_sidecar(hosts: &Path) -> Command {
+    let mut command = with_names(hosts);
+    command.args(["setpriv", "--regid", &SIDECAR.to_string(), "--clear-groups", "--"]);
+    command
 }
 
 /// Where everything is.
@@ -103,7 +126,7 @@ impl Network {
     /// Sends every connection that leaves the pod, and every one that comes to it, to the sidecar.
     pub fn capture(&self) -> anyhow::Result<()> {
         self.pod.run(&format!(
-            "iptables -t nat -A OUTPUT -p tcp -m owner --uid-owner {SIDECAR} -j RETURN; \
+            "iptables -t nat -A OUTPUT -p tcp -m owner --gid-owner {SIDECAR} -j RETURN; \
              iptables -t nat -A OUTPUT -p tcp -d 127.0.0.1/32 -j RETURN; \
              iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001; \
              iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006"

@@ -3,6 +3,7 @@
 use crate::accept::{Acceptor, Listening};
 use crate::mail::{Address, Door, Mail};
 use crate::pass;
+use crate::reach::Reach;
 use crate::turn::{BELL, Reports, SCRATCH, Worker};
 use engine::{ClusterId, Engine, FilterId, Limits, Report};
 use meant::{Filter, Listener, Proxy};
@@ -177,7 +178,7 @@ fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Re
         upstreams: Vec::new(),
         passes: Slab::new(),
         tcp_filters,
-        keepalives: clusters.iter().map(|cluster| cluster.keepalive).collect(),
+        reaches: reaches(plan, index),
         views: clusters.iter().map(|_| None).collect(),
         next_member: index,
         listener_stats,
@@ -194,6 +195,15 @@ fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Re
     };
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
     Ok((address, thread))
+}
+
+/// How the nodes of each cluster are reached.
+fn reaches(plan: &Plan, index: usize) -> Vec<Reach> {
+    let reach = |cluster: &Arc<meant::Cluster>| {
+        let stats = || plan.registry.cluster_tls(index, &cluster.name);
+        Reach::new(cluster, &tls::Secrets::default()).counted(stats)
+    };
+    plan.proxy.clusters.iter().map(reach).collect()
 }
 
 /// An engine with the configuration's clusters and Redis filters, and the filters that pass bytes through.

@@ -9,6 +9,8 @@ mod crew;
 mod accept;
 mod mail;
 mod turn;
+mod wire;
+mod reach;
 mod clients;
 mod upstreams;
 mod settings;

@@ -2,13 +2,14 @@
 
 use crate::settings;
 use crate::turn::{Kind, Worker};
+use crate::wire::Wire;
 use engine::ClusterId;
 use mio::net::TcpStream;
 use observe::TcpStats;
 use slots::View;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub(crate) struct Pass {
 /// One of the two sockets, and what waits to be written to it.
 #[derive(Debug)]
 struct End {
-    stream: TcpStream,
+    wire: Wire,
     waiting: VecDeque<u8>,
     /// Nothing more will be read from it.
     finished: bool,
@@ -51,15 +52,15 @@ struct End {
 const WAITING: usize = 256 << 10;
 
 impl End {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, waiting: VecDeque::new(), finished: false, told: false }
+    fn new(wire: Wire) -> Self {
+        Self { wire, waiting: VecDeque::new(), finished: false, told: false }
     }
 
     /// Moves what this end has into `other`'s waiting bytes, as far as there is room. How many bytes.
     fn fill(&mut self, other: &mut Self, scratch: &mut [u8]) -> io::Result<usize> {
         let mut moved = 0;
         while !self.finished && other.waiting.len() < WAITING {
-            match self.stream.read(scratch) {
+            match self.wire.read(scratch) {
                 Ok(0) => self.finished = true,
                 Ok(n) => {
                     other.waiting.extend(&scratch[..n]);
@@ -76,9 +77,10 @@ impl End {
     /// Writes what waits, and passes the end on once `other` has none to add.
     fn flush(&mut self, other_finished: bool) -> io::Result<usize> {
         let mut written = 0;
+        self.wire.flush()?;
         while !self.waiting.is_empty() {
             let (first, _) = self.waiting.as_slices();
-            match self.stream.write(first) {
+            match self.wire.write(first) {
                 Ok(n) => {
                     self.waiting.drain(..n);
                     written += n;
@@ -90,9 +92,14 @@ impl End {
         }
         if other_finished && !self.told {
             self.told = true;
-            self.stream.shutdown(Shutdown::Write)?;
+            self.wire.shutdown()?;
         }
         Ok(written)
+    }
+
+    /// Whether there is nothing left to write to it.
+    fn is_done(&self) -> bool {
+        self.told && self.wire.is_flushed()
     }
 }
 
@@ -103,9 +110,9 @@ impl Worker {
         let client = TcpStream::from_std(stream);
         let index = self.passes.vacant_key();
         let opened = self.dial(filter, index).and_then(|node| {
-            let mut client = End::new(client);
-            settings::client(&client.stream)?;
-            self.register(&mut client.stream, Kind::PassClient, index)?;
+            settings::client(&client)?;
+            let mut client = End::new(Wire::plain(client));
+            self.register(&mut client.wire, Kind::PassClient, index)?;
             Ok(Pass { filter, listener, client, node: End::new(node), open: false, attempts: 1, since: Instant::now() })
         });
         match opened {
@@ -122,24 +129,33 @@ impl Worker {
     }
 
     /// Connects to the next member of the filter's cluster.
-    fn dial(&mut self, filter: usize, index: usize) -> io::Result<TcpStream> {
+    fn dial(&mut self, filter: usize, index: usize) -> io::Result<Wire> {
         let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "the cluster has no member");
         let cluster = self.tcp_filters[filter].cluster.ok_or_else(nowhere)?;
         self.next_member = self.next_member.wrapping_add(1);
-        let address = self.views[cluster.0 as usize].as_ref().and_then(|view| member(view, self.next_member));
-        let mut stream = TcpStream::connect(address.ok_or_else(nowhere)?)?;
-        settings::upstream(&stream, self.keepalives[cluster.0 as usize])?;
-        self.register(&mut stream, Kind::PassNode, index)?;
-        Ok(stream)
+        let member = self.views[cluster.0 as usize].as_ref().and_then(|view| member(view, self.next_member));
+        let (address, socket) = member.ok_or_else(nowhere)?;
+        let mut wire = self.reaches[cluster.0 as usize].dial(address, socket)?;
+        self.register(&mut wire, Kind::PassNode, index)?;
+        Ok(wire)
     }
 
     pub(crate) fn pass_event(&mut self, index: usize, from_node: bool) {
         let Some(pass) = self.passes.get_mut(index) else { return };
         if from_node && !pass.open {
-            if pass.node.stream.take_error().ok().flatten().is_some() || pass.node.stream.peer_addr().is_err() {
+            let stream = pass.node.wire.stream();
+            if stream.take_error().ok().flatten().is_some() || stream.peer_addr().is_err() {
                 return self.dial_again(index);
             }
-            pass.open = true;
+            let cluster = self.tcp_filters[pass.filter].cluster;
+            let reach = cluster.and_then(|cluster| self.reaches.get(cluster.0 as usize));
+            match reach.map_or(Ok(true), |reach| reach.shake(&mut pass.node.wire)) {
+                Ok(open) => pass.open = open,
+                Err(error) => {
+                    tracing::debug!(%error, "a node cannot be reached by TLS");
+                    return self.dial_again(index);
+                }
+            }
         }
         if self.carry(index).is_err() {
             self.end_pass(index);
@@ -154,9 +170,9 @@ impl Worker {
             return self.end_pass(index);
         }
         match self.dial(filter, index) {
-            Ok(stream) => {
+            Ok(wire) => {
                 let pass = &mut self.passes[index];
-                pass.node.stream = stream;
+                pass.node.wire = wire;
                 pass.attempts += 1;
                 pass.since = Instant::now();
             }
@@ -180,7 +196,7 @@ impl Worker {
             }
             pass.since = Instant::now();
         }
-        if pass.client.told && pass.node.told {
+        if pass.client.is_done() && pass.node.is_done() {
             self.end_pass(index);
         }
         Ok(())
@@ -213,13 +229,13 @@ impl Worker {
     }
 }
 
-/// A member of a cluster, each in turn; of a Redis Cluster, any primary.
-fn member(view: &View, turn: usize) -> Option<SocketAddr> {
+/// A member of a cluster, each in turn, and by which socket it is reached; of a Redis Cluster, any primary.
+fn member(view: &View, turn: usize) -> Option<(SocketAddr, u16)> {
     match view {
-        View::Hosts(hosts) => turn.checked_rem(hosts.len()).map(|i| hosts[i].address),
+        View::Hosts(hosts) => turn.checked_rem(hosts.len()).map(|i| (hosts[i].address, hosts[i].socket)),
         View::Slots(topology) => {
             let shard = turn.checked_rem(topology.shards().len())?;
-            Some(topology.node(topology.shards()[shard].primary).address)
+            Some((topology.node(topology.shards()[shard].primary).address, 0))
         }
     }
 }

@@ -3,9 +3,9 @@
 use crate::clients::{Client, Lingering};
 use crate::mail::{Door, Mail};
 use crate::pass::{Filter, Pass};
+use crate::reach::Reach;
 use crate::upstreams::Upstream;
 use engine::{ClusterId, Decision, Engine, Report, SessionId, Time, UpstreamId};
-use meant::Keepalive;
 use mio::{Events, Interest, Poll, Token, event};
 use observe::ListenerStats;
 use slab::Slab;
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     pub(crate) upstreams: Vec<Option<Upstream>>,
     pub(crate) passes: Slab<Pass>,
     pub(crate) tcp_filters: Vec<Filter>,
-    pub(crate) keepalives: Vec<Option<Keepalive>>,
+    pub(crate) reaches: Vec<Reach>,
     pub(crate) views: Vec<Option<View>>,
     pub(crate) next_member: usize,
     pub(crate) listener_stats: Vec<Arc<ListenerStats>>,

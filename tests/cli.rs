@@ -27,8 +27,9 @@ fn file(folder: &TempDir, name: &str, content: &str) -> String {
 
 #[test]
 fn every_example_is_valid() {
-    let mut examples: Vec<String> =
-        fs::read_dir(example("")).unwrap().map(|entry| entry.unwrap().path().display().to_string()).collect();
+    // The folders hold resources of Kubernetes, which tests/docs.rs loads.
+    let files = fs::read_dir(example("")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut examples: Vec<String> = files.map(|path| path.display().to_string()).collect();
     examples.sort();
     assert!(examples.len() >= 2);
     for path in examples {

@@ -218,12 +218,13 @@ fn whole(file: &str, text: String) -> Problem {
 
 fn list(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if path.is_dir() {
+        let path = entry.path();
+        let kind = entry.file_type()?;
+        if kind.is_dir() || (kind.is_symlink() && path.is_dir()) {
             if depth > 0 {
                 list(&path, found, depth - 1)?;
             }

@@ -1,11 +1,12 @@
 //! From the registry's state and a proxy's identity to what it gets, sharing what is equal.
 //!
-//! Three levels keep 10,000 proxies and 1,000 services cheap:
+//! Four levels keep 10,000 proxies and 1,000 services cheap:
 //!
 //! - **A service's resources** are made once for each rule, scope and view, and kept while the registry's `Arc` of
 //!   the service lives on: a change of one service makes its resources anew and no others.
 //! - **A group** is all proxies that get the same for going out: the same namespace, Sidecar and view, and the same
 //!   EnvoyFilters. Those are applied to the whole of it once.
+//! - **What comes in** to a workload changes with the services that lead to it only, and outlives other changes.
 //! - **A class** is all proxies of a group that serve the same ports in the same way and have, if a headless service has
 //!   an endpoint there, the same address. It has one [`Snapshot`].
 
@@ -15,7 +16,7 @@ use crate::object::Labels;
 use crate::patched::{Chosen, Filters, Reports, Side};
 use crate::registry::service::Service;
 use crate::registry::{Modes, Rule, Scope, Served, State};
-use crate::snapshot::{Resource, Resources, Snapshot, set};
+use crate::snapshot::{Layered, Resource, Resources, Snapshot, set, wires};
 use config::{Mismatch, Problem, Schema};
 use patch::{ProxyInfo, Report};
 use serde_json::Value;
@@ -32,9 +33,13 @@ pub struct Generator {
     views: Vec<Arc<View>>,
     made: HashMap<MadeKey, Arc<Made>>,
     groups: HashMap<GroupKey, Arc<Group>>,
+    entries: HashMap<EntryKey, Arc<Entry>>,
+    inbound: HashMap<InboundKey, Arc<Inbound>>,
     classes: HashMap<Class, Arc<Snapshot>>,
     /// What was made under this state or an earlier one and is still held by somebody, by the digests of its sets.
     served: HashMap<[u64; 3], Arc<xds::server::Snapshot>>,
+    /// The same of single sets, so that what is equal is known to be equal without a look.
+    sets: HashMap<(Kind, u64), Arc<ResourceSet>>,
     /// How many states there have been.
     version: u64,
 }
@@ -78,12 +83,49 @@ struct GroupKey {
 
 /// What a group of proxies gets for going out.
 struct Group {
-    clusters: Resources,
+    filtered_by: Chosen,
+    clusters: Arc<Resources>,
+    cluster_set: Arc<ResourceSet>,
     endpoints: Arc<Resources>,
     endpoint_set: Arc<ResourceSet>,
-    listeners: Resources,
+    listeners: Arc<Resources>,
+    listener_set: Arc<ResourceSet>,
     /// The address of a headless service's endpoint, by the listener's name.
     of_endpoints: HashMap<String, String>,
+    report: Arc<Report>,
+}
+
+/// What decides what a proxy gets for coming in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct EntryKey {
+    served: Vec<(u16, usize, usize)>,
+    modes: Modes,
+    view: usize,
+}
+
+/// What a workload gets for coming in, before EnvoyFilters.
+struct Entry {
+    /// Those that lead to it, which the key points to.
+    services: Vec<Arc<Service>>,
+    clusters: Resources,
+    listener: Arc<Resource>,
+}
+
+/// What decides what EnvoyFilters make of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct InboundKey {
+    entry: usize,
+    namespace: String,
+    filtered_by: Chosen,
+}
+
+/// What EnvoyFilters make of it. Like the entry it does not change with the services that the workload talks to, so it
+/// outlives the state.
+struct Inbound {
+    /// What the key points to.
+    entry: Arc<Entry>,
+    clusters: Arc<Resources>,
+    listeners: Arc<Resources>,
     report: Arc<Report>,
 }
 
@@ -119,8 +161,11 @@ impl Generator {
             views: Vec::new(),
             made: HashMap::new(),
             groups: HashMap::new(),
+            entries: HashMap::new(),
+            inbound: HashMap::new(),
             classes: HashMap::new(),
             served: HashMap::new(),
+            sets: HashMap::new(),
             version: 0,
         }
     }
@@ -178,14 +223,24 @@ impl Generator {
         let alive: HashSet<usize> = state.services.iter().map(address).collect();
         if self.state.as_ref().is_some_and(|former| state.shapes_services_like(former)) {
             self.made.retain(|_, made| alive.contains(&address(&made.service)));
+            let is_alive = |entry: &Entry| entry.services.iter().all(|service| alive.contains(&address(service)));
+            self.entries.retain(|_, entry| is_alive(entry));
+            self.inbound.retain(|_, made| is_alive(&made.entry));
         } else {
             self.made.clear();
+            self.entries.clear();
+            self.inbound.clear();
             self.views.clear();
         }
+        let former = self.filters.objects();
         self.filters = Filters::new(&self.schema, state, std::mem::take(&mut self.filters));
+        if !self.filters.are(&former) {
+            self.inbound.clear();
+        }
         self.groups.clear();
         self.classes.clear();
         self.served.retain(|_, snapshot| Arc::strong_count(snapshot) > 1);
+        self.sets.retain(|_, set| Arc::strong_count(set) > 1);
         self.version += 1;
         self.state = Some(Arc::clone(state));
     }
@@ -229,12 +284,12 @@ impl Generator {
         if let Some(known) = self.groups.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let group = Arc::new(self.new_group(asker)?);
+        let group = Arc::new(self.new_group(asker, key.filtered_by.clone())?);
         self.groups.insert(key, Arc::clone(&group));
         Ok(group)
     }
 
-    fn new_group(&mut self, asker: &Asker) -> Result<Group, Mismatch> {
+    fn new_group(&mut self, asker: &Asker, filtered_by: Chosen) -> Result<Group, Mismatch> {
         let (mut clusters, mut endpoints, mut listeners) = (Vec::new(), Vec::new(), Vec::new());
         let mut of_endpoints = HashMap::new();
         let mut names = HashSet::new();
@@ -258,12 +313,14 @@ impl Generator {
         listeners.push(self.resource(Kind::Listener, &generate::virtual_outbound(view))?);
         let (clusters, listeners, report) =
             self.filters.apply(&self.schema, Side::Outbound, &asker.info, clusters, listeners);
-        let endpoint_set = Arc::new(set(&endpoints));
         Ok(Group {
-            clusters,
+            filtered_by,
+            cluster_set: self.shared(Kind::Cluster, set(&clusters)),
+            clusters: Arc::new(clusters),
+            endpoint_set: self.shared(Kind::Endpoints, set(&endpoints)),
             endpoints: Arc::new(endpoints),
-            endpoint_set,
-            listeners,
+            listener_set: self.shared(Kind::Listener, set(&listeners)),
+            listeners: Arc::new(listeners),
             of_endpoints,
             report: Arc::new(report),
         })
@@ -276,42 +333,90 @@ impl Generator {
         served: &[Served],
         class: &Class,
     ) -> Result<Snapshot, Mismatch> {
-        let mut inbound = Vec::new();
-        for cluster in generate::inbound_clusters(served, &asker.view) {
-            inbound.push(self.resource(Kind::Cluster, &cluster)?);
+        let inbound = self.inbound(asker, group, served, class)?;
+        let (mut listeners, mut listener_set) = (Arc::clone(&group.listeners), Arc::clone(&group.listener_set));
+        if !class.headless.is_empty() {
+            let is_own = |listener: &&Arc<Resource>| {
+                let of = group.of_endpoints.get(listener.name());
+                of.is_some_and(|address| class.headless.contains(address))
+            };
+            listeners = Arc::new(listeners.iter().filter(|one| !is_own(one)).cloned().collect());
+            listener_set = Arc::new(set(&listeners));
         }
-        inbound.push(self.resource(Kind::Cluster, &generate::inbound_passthrough(&asker.view))?);
+        let clusters = self.shared(Kind::Cluster, group.cluster_set.with(wires(&inbound.clusters)));
+        let listener_set = self.shared(Kind::Listener, listener_set.with(wires(&inbound.listeners)));
+        let served = self.serve(clusters, &group.endpoint_set, listener_set);
+        let (outbound, refused) = (Arc::clone(&group.report), Arc::clone(&self.filters.refused));
+        Ok(Snapshot {
+            clusters: Layered { shared: Arc::clone(&group.clusters), own: Arc::clone(&inbound.clusters) },
+            endpoints: Arc::clone(&group.endpoints),
+            listeners: Layered { shared: listeners, own: Arc::clone(&inbound.listeners) },
+            served,
+            reports: Reports { outbound, inbound: Arc::clone(&inbound.report), refused },
+        })
+    }
+
+    fn inbound(
+        &mut self,
+        asker: &Asker,
+        group: &Group,
+        served: &[Served],
+        class: &Class,
+    ) -> Result<Arc<Inbound>, Mismatch> {
+        let entry = self.entry(asker, served, class)?;
+        let key = InboundKey {
+            entry: address(&entry),
+            namespace: asker.node.namespace.clone(),
+            filtered_by: group.filtered_by.clone(),
+        };
+        if let Some(known) = self.inbound.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let (clusters, listeners) = (entry.clusters.clone(), vec![Arc::clone(&entry.listener)]);
+        let (clusters, listeners, report) =
+            self.filters.apply(&self.schema, Side::Inbound, &asker.info, clusters, listeners);
+        let (clusters, listeners, report) = (Arc::new(clusters), Arc::new(listeners), Arc::new(report));
+        let inbound = Arc::new(Inbound { entry, clusters, listeners, report });
+        self.inbound.insert(key, Arc::clone(&inbound));
+        Ok(inbound)
+    }
+
+    fn entry(&mut self, asker: &Asker, served: &[Served], class: &Class) -> Result<Arc<Entry>, Mismatch> {
+        let key = EntryKey { served: class.served.clone(), modes: class.modes.clone(), view: address(&asker.view) };
+        if let Some(known) = self.entries.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let mut clusters = Vec::new();
+        for cluster in generate::inbound_clusters(served, &asker.view) {
+            clusters.push(self.resource(Kind::Cluster, &cluster)?);
+        }
+        clusters.push(self.resource(Kind::Cluster, &generate::inbound_passthrough(&asker.view))?);
         let listener = generate::virtual_inbound(served, &class.modes, &asker.view);
         let listener = self.resource(Kind::Listener, &listener)?;
-        let (inbound, virtual_inbound, report) =
-            self.filters.apply(&self.schema, Side::Inbound, &asker.info, inbound, vec![listener]);
-        let refused = Arc::clone(&self.filters.refused);
-        let reports = Reports { outbound: Arc::clone(&group.report), inbound: report, refused };
-        let is_own = |listener: &&Arc<Resource>| {
-            let of = group.of_endpoints.get(listener.name());
-            of.is_some_and(|address| class.headless.contains(address))
-        };
-        let mut listeners: Resources = group.listeners.iter().filter(|one| !is_own(one)).cloned().collect();
-        listeners.extend(virtual_inbound);
-        let clusters: Resources = group.clusters.iter().cloned().chain(inbound).collect();
-        let served = self.serve(set(&clusters), &group.endpoint_set, set(&listeners));
-        let endpoints = Arc::clone(&group.endpoints);
-        Ok(Snapshot { clusters, endpoints, listeners, reports, served })
+        let services = served.iter().map(|one| Arc::clone(&one.service)).collect();
+        let entry = Arc::new(Entry { services, clusters, listener });
+        self.entries.insert(key, Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    /// The same set of an earlier state, if somebody still holds it.
+    fn shared(&mut self, kind: Kind, set: ResourceSet) -> Arc<ResourceSet> {
+        Arc::clone(self.sets.entry((kind, set.digest())).or_insert_with(|| Arc::new(set)))
     }
 
     /// The sets as they are served: those of an earlier state if they are the same.
     fn serve(
         &mut self,
-        clusters: ResourceSet,
+        clusters: Arc<ResourceSet>,
         endpoints: &Arc<ResourceSet>,
-        listeners: ResourceSet,
+        listeners: Arc<ResourceSet>,
     ) -> Arc<xds::server::Snapshot> {
         let digests = [clusters.digest(), endpoints.digest(), listeners.digest()];
         let new = || {
             let sets = xds::server::Snapshot::new(self.version.to_string())
-                .with(Kind::Cluster, Arc::new(clusters))
+                .with(Kind::Cluster, clusters)
                 .with(Kind::Endpoints, Arc::clone(endpoints))
-                .with(Kind::Listener, Arc::new(listeners));
+                .with(Kind::Listener, listeners);
             Arc::new(sets)
         };
         Arc::clone(self.served.entry(digests).or_insert_with(new))

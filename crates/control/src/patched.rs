@@ -105,6 +105,17 @@ impl Filters {
         }
     }
 
+    /// Whether they are the very same as `former`, so that they do the same.
+    pub(crate) fn are(&self, former: &[Arc<Object>]) -> bool {
+        let same = |(known, former): (&Known, &Arc<Object>)| Arc::ptr_eq(&known.object, former);
+        self.read.len() == former.len() && self.read.iter().zip(former).all(same)
+    }
+
+    /// The objects that they were read from.
+    pub(crate) fn objects(&self) -> Vec<Arc<Object>> {
+        self.read.iter().map(|known| Arc::clone(&known.object)).collect()
+    }
+
     /// Which of them concern it.
     pub(crate) fn chosen_for(&self, info: &ProxyInfo) -> Chosen {
         let is_for = |patch: &Patch| {
@@ -173,7 +184,7 @@ impl Filters {
 #[derive(Clone, Debug)]
 pub(crate) struct Reports {
     pub(crate) outbound: Arc<Report>,
-    pub(crate) inbound: Report,
+    pub(crate) inbound: Arc<Report>,
     pub(crate) refused: Arc<Vec<NotRead>>,
 }
 

@@ -9,8 +9,9 @@ use crate::registry::State;
 use crate::snapshot::Snapshot;
 use config::{Problem, Schema};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -34,6 +35,7 @@ pub struct Remarks {
 pub struct Plane {
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    fingerprints: RandomState,
 }
 
 struct Inner {
@@ -46,6 +48,8 @@ struct Inner {
     refused: BTreeMap<(String, Kind), Blame>,
     /// How often something happened that may change the findings, and when last.
     stirred: (u64, Instant),
+    /// The nodes whose streams are open as this crate reads them, by id, each with a fingerprint of how it was written.
+    nodes: HashMap<String, (u64, Arc<Node>)>,
     /// Those that were found last, and when, by that number.
     findings: Option<(u64, Arc<Findings>)>,
 }
@@ -67,9 +71,10 @@ impl Plane {
             moved: Moved::default(),
             refused: BTreeMap::new(),
             stirred: (0, Instant::now()),
+            nodes: HashMap::new(),
             findings: None,
         };
-        Self { inner: Mutex::new(inner), changes: watch::Sender::new(0) }
+        Self { inner: Mutex::new(inner), changes: watch::Sender::new(0), fingerprints: RandomState::new() }
     }
 
     /// From now on the state that was read is served. Returns what is wrong with it, EnvoyFilters included.
@@ -103,9 +108,24 @@ impl Plane {
     /// # Errors
     /// No state yet, or a node that is no sidecar.
     pub fn given(&self, node: &xds::Node) -> Result<Arc<Snapshot>, Refusal> {
-        let node = Node::from_json(&written(node)).map_err(|error| Refusal::Node(error.to_string()))?;
+        let fingerprint = self.fingerprints.hash_one((
+            &node.metadata,
+            &node.locality.region,
+            &node.locality.zone,
+            &node.locality.sub_zone,
+        ));
         let mut inner = self.inner();
         let state = inner.state.clone().ok_or(Refusal::NotReady)?;
+        let known = inner.nodes.get(&node.id).filter(|known| known.0 == fingerprint);
+        let node = match known {
+            Some((_, known)) => Arc::clone(known),
+            None => {
+                let read = Node::from_json(&written(node)).map_err(|error| Refusal::Node(error.to_string()))?;
+                let read = Arc::new(read);
+                inner.nodes.insert(node.id.clone(), (fingerprint, Arc::clone(&read)));
+                read
+            }
+        };
         let known = inner.generator.kinds();
         let given = inner.generator.snapshot(&state, &node).map_err(|error| Refusal::Node(error.to_string()))?;
         if inner.generator.kinds() != known {
@@ -209,6 +229,7 @@ impl Source for Plane {
 
     fn gone(&self, node: &xds::Node) {
         let mut inner = self.inner();
+        inner.nodes.remove(&node.id);
         let known = inner.refused.len();
         inner.refused.retain(|(id, _), _| *id != node.id);
         if inner.refused.len() != known {

@@ -9,15 +9,15 @@ use std::sync::Arc;
 /// `node` and what it gets: `listeners`, `clusters`, `routes`, `endpoints` in protobuf's JSON form with Envoy's names.
 #[must_use]
 pub fn json(schema: &Schema, node: &Value, snapshot: &Snapshot) -> Value {
-    let all = |resources: &[Arc<Resource>]| -> Value {
-        resources.iter().map(|resource| to_json(schema, &resource.message)).collect()
-    };
+    fn all<'r>(schema: &Schema, resources: impl Iterator<Item = &'r Arc<Resource>>) -> Value {
+        resources.map(|resource| to_json(schema, &resource.message)).collect()
+    }
     json!({
         "node": node,
-        "listeners": all(&snapshot.listeners),
-        "clusters": all(&snapshot.clusters),
+        "listeners": all(schema, snapshot.listeners.iter()),
+        "clusters": all(schema, snapshot.clusters.iter()),
         // HTTP passes at L4.
         "routes": [],
-        "endpoints": all(&snapshot.endpoints),
+        "endpoints": all(schema, snapshot.endpoints.iter()),
     })
 }

@@ -42,15 +42,29 @@ impl Resource {
 /// Resources of one kind, in the order in which they are pushed.
 pub type Resources = Vec<Arc<Resource>>;
 
+/// Resources of one proxy: those that it shares with all of its group, and after them its own.
+#[derive(Clone, Debug, Default)]
+pub struct Layered {
+    pub(crate) shared: Arc<Resources>,
+    pub(crate) own: Arc<Resources>,
+}
+
+impl Layered {
+    /// All, in the order in which they are pushed.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.shared.iter().chain(self.own.iter())
+    }
+}
+
 /// What one proxy gets.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Service clusters, the fixed ones, those that EnvoyFilters add, inbound ones.
-    pub clusters: Resources,
+    pub clusters: Layered,
     /// One set for each cluster that asks for its endpoints.
     pub endpoints: Arc<Resources>,
     /// Those of services by name, those that EnvoyFilters add, `virtualOutbound`, `virtualInbound`.
-    pub listeners: Resources,
+    pub listeners: Layered,
     /// The same as the server of xDS sends it; the same `Arc` as under an earlier state if nothing differs.
     pub served: Arc<xds::server::Snapshot>,
     pub(crate) reports: Reports,
@@ -66,5 +80,10 @@ impl Snapshot {
 
 /// `resources` as they are served.
 pub(crate) fn set(resources: &Resources) -> ResourceSet {
-    ResourceSet::new(resources.iter().map(|resource| Arc::clone(&resource.wire)))
+    ResourceSet::new(wires(resources))
+}
+
+/// What is sent of each.
+pub(crate) fn wires(resources: &Resources) -> impl Iterator<Item = Arc<xds::Resource>> {
+    resources.iter().map(|resource| Arc::clone(&resource.wire))
 }

@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     /// Requests that wait for the first view.
     pub(crate) parked: VecDeque<(Errand, Vec<u8>)>,
     pub(crate) parked_bytes: usize,
+    /// It has left the configuration; what is under way ends.
+    pub(crate) gone: bool,
     turn: usize,
 }
 
@@ -99,8 +101,17 @@ impl Cluster {
             placement: Placement::Unknown,
             parked: VecDeque::new(),
             parked_bytes: 0,
+            gone: false,
             turn: 0,
         }
+    }
+
+    /// No members are known, as in the beginning. Connections are left as they are.
+    pub(crate) fn forget_members(&mut self) {
+        self.slotted = matches!(self.meant.discovery, Discovery::Redis(_));
+        self.nodes.iter_mut().for_each(|node| node.listed = false);
+        self.shards.clear();
+        self.placement = Placement::Unknown;
     }
 
     pub(crate) fn is_unknown(&self) -> bool {

@@ -178,7 +178,12 @@ impl Engine {
     }
 
     /// Adds a Redis filter; `buffer_limit` is its listener's.
-    pub fn add_filter(&mut self, proxy: &meant::RedisProxy, buffer_limit: usize, stats: Arc<FilterStats>) -> FilterId {
+    pub fn add_filter(
+        &mut self,
+        proxy: Arc<meant::RedisProxy>,
+        buffer_limit: usize,
+        stats: Arc<FilterStats>,
+    ) -> FilterId {
         let names = &self.cluster_names;
         let filter = Filter::compile(proxy, buffer_limit, stats, |name| names.get(name).copied());
         self.filters.push(filter);
@@ -223,6 +228,9 @@ impl Engine {
 
     /// A cluster's members, as the control side sees them now. What waited for the first view is sent.
     pub fn apply_view(&mut self, cluster: ClusterId, view: &View) {
+        if self.clusters[cluster.index()].gone {
+            return;
+        }
         self.clusters[cluster.index()].apply(view);
         self.hand_over_changed(cluster);
         self.retire_unlisted(cluster);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 /// One listener's `RedisProxy`, ready for the hot path.
 #[derive(Debug)]
 pub(crate) struct Filter {
+    meant: Arc<meant::RedisProxy>,
     pub(crate) settings: Settings,
     pub(crate) username: Option<Secret>,
     pub(crate) passwords: Vec<Secret>,
@@ -54,14 +55,12 @@ pub(crate) struct Fault {
 
 impl Filter {
     pub(crate) fn compile(
-        proxy: &meant::RedisProxy,
+        proxy: Arc<meant::RedisProxy>,
         buffer_limit: usize,
         stats: Arc<FilterStats>,
         cluster: impl Fn(&str) -> Option<ClusterId>,
     ) -> Self {
-        let mut routes: Vec<Route> = proxy.routes.routes.iter().map(|route| Route::compile(route, &cluster)).collect();
-        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
-        routes.extend(proxy.routes.catch_all.iter().map(|route| Route::compile(route, &cluster)));
+        let routes = Route::compile_all(&proxy, &cluster);
         Self {
             settings: proxy.settings.clone(),
             username: proxy.auth.username.clone(),
@@ -72,7 +71,13 @@ impl Filter {
             faults: proxy.faults.iter().map(Fault::compile).collect(),
             stats,
             buffer_limit,
+            meant: proxy,
         }
+    }
+
+    /// Looks the clusters of all routes up again.
+    pub(crate) fn link(&mut self, cluster: impl Fn(&str) -> Option<ClusterId>) {
+        self.routes = Route::compile_all(&self.meant, &cluster);
     }
 
     pub(crate) fn needs_auth(&self) -> bool {
@@ -81,6 +86,14 @@ impl Filter {
 }
 
 impl Route {
+    /// The routes, longest prefix first; the catch-all, if any, is last.
+    fn compile_all(proxy: &meant::RedisProxy, cluster: &impl Fn(&str) -> Option<ClusterId>) -> Vec<Self> {
+        let mut routes: Vec<Self> = proxy.routes.routes.iter().map(|route| Self::compile(route, cluster)).collect();
+        routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
+        routes.extend(proxy.routes.catch_all.iter().map(|route| Self::compile(route, cluster)));
+        routes
+    }
+
     fn compile(route: &meant::Route, cluster: &impl Fn(&str) -> Option<ClusterId>) -> Self {
         let mirrors = route.mirrors.iter().map(|mirror| Mirror {
             cluster: cluster(&mirror.cluster),

@@ -50,13 +50,30 @@ impl Engine {
 
     /// The same for all slots that have another owner in a new view.
     pub(crate) fn hand_over_changed(&mut self, cluster: ClusterId) {
-        let mut changed = Vec::new();
+        let picture = &self.clusters[cluster.index()];
+        let moved = |spot: Spot, node: u16| matches!(spot, Spot::Slot(_)) && picture.primary_at(spot) != Some(node);
+        let changed = self.under_way(cluster, moved);
+        self.hand_over_all(cluster, changed);
+    }
+
+    /// The same for every request on a connection of a cluster whose connections are replaced.
+    pub(crate) fn hand_over_everything(&mut self, cluster: ClusterId) {
+        let all = self.under_way(cluster, |_, _| true);
+        self.hand_over_all(cluster, all);
+    }
+
+    /// What requests are for that are under way in a cluster, as far as `which` says so of it and its node.
+    fn under_way(&self, cluster: ClusterId, which: impl Fn(Spot, u16) -> bool) -> Vec<(Spot, UpstreamId)> {
+        let mut found = Vec::new();
         for (id, upstream) in self.upstreams.iter().filter(|(_, up)| up.cluster == cluster && up.role == Role::Primary)
         {
-            let elsewhere = |spot: Spot| self.clusters[cluster.index()].primary_at(spot) != Some(upstream.node);
-            let spots = upstream.line.iter().map(|entry| entry.spot).filter(|spot| matches!(spot, Spot::Slot(_)));
-            changed.extend(spots.filter(|spot| elsewhere(*spot)).map(|spot| (spot, UpstreamId(id as u32))));
+            let spots = upstream.line.iter().map(|entry| entry.spot).filter(|spot| which(*spot, upstream.node));
+            found.extend(spots.map(|spot| (spot, UpstreamId(id as u32))));
         }
+        found
+    }
+
+    fn hand_over_all(&mut self, cluster: ClusterId, mut changed: Vec<(Spot, UpstreamId)>) {
         changed.sort_unstable();
         changed.dedup();
         changed.into_iter().for_each(|(spot, from)| self.hand_over(cluster, spot, from));

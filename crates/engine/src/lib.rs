@@ -27,6 +27,7 @@ mod reply;
 mod large;
 mod loss;
 mod handover;
+mod change;
 
 // The journey once more, in one pass, for most requests and replies.
 mod plain;
@@ -45,6 +46,7 @@ mod timer;
 mod random;
 mod usage;
 
+pub use change::{Change, NewCluster, NewFilter};
 pub use engine::{ClusterId, Decision, Engine, FilterId, Report, SessionId, UpstreamId};
 pub use failure::Closed;
 pub use limits::Limits;

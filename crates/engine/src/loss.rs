@@ -166,18 +166,27 @@ impl Engine {
         let unlisted = picture.nodes.iter().filter(|node| !node.listed).flat_map(|node| node.upstreams);
         let ids: Vec<u32> = unlisted.filter(|id| *id != NONE).collect();
         for id in ids {
-            let upstream = &mut self.upstreams[id as usize];
-            upstream.retiring = true;
-            let (node, role) = (upstream.node, upstream.role);
-            self.clusters[cluster.index()].nodes[usize::from(node)].upstreams[role as usize] = NONE;
-            if self.upstreams[id as usize].line.is_empty() {
-                self.lose(UpstreamId(id), &Closed::Retired);
-            }
+            self.retire(UpstreamId(id));
+        }
+    }
+
+    /// Sends nothing more on a connection, and closes it once nothing is owed on it.
+    pub(crate) fn retire(&mut self, id: UpstreamId) {
+        let upstream = &mut self.upstreams[id.0 as usize];
+        upstream.retiring = true;
+        let (cluster, node, role) = (upstream.cluster, upstream.node, upstream.role);
+        self.clusters[cluster.index()].nodes[usize::from(node)].upstreams[role as usize] = NONE;
+        if self.upstreams[id.0 as usize].line.is_empty() {
+            self.lose(id, &Closed::Retired);
         }
     }
 
     /// Keeps a request until its cluster's members are known, or its time runs out.
     pub(crate) fn park(&mut self, errand: Errand, bytes: &[u8]) {
+        if self.clusters[errand.cluster.index()].gone {
+            let name = self.clusters[errand.cluster.index()].meant.name.clone();
+            return self.give_up(&errand, &Failure::NoCluster(&name));
+        }
         self.decisions.push(Decision::Report(errand.cluster, Report::Unknown));
         let cluster = &mut self.clusters[errand.cluster.index()];
         let full = cluster.parked.len() >= self.limits.parked_requests

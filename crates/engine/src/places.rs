@@ -142,6 +142,17 @@ impl Places {
         }
     }
 
+    /// How many places of a line have no reply yet.
+    pub(crate) fn unready(&self, session: &Session) -> u64 {
+        let mut count = 0;
+        let mut index = session.head;
+        while let Some(place) = self.all.get(index as usize) {
+            count += u64::from(!place.ready);
+            index = place.next;
+        }
+        count
+    }
+
     /// Lets the reply of a place come so many microseconds later.
     pub(crate) fn delay(&mut self, ticket: Ticket, micros: u64) {
         if let Some((index, place)) = self.holder(ticket) {

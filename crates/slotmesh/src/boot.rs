@@ -3,18 +3,19 @@
 //! Two kinds of threads that never wait for each other: the crew (one that accepts, N that work) carries the requests;
 //! this one, with a tokio runtime of its own, keeps the topology and shows the admin face.
 
+mod conductor;
 mod house;
 
 use anyhow::Context;
+use conductor::Conductor;
 use house::Inside;
 use observe::Registry;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use topology::{DiscoveryStats, Handle, Reporter};
-use worker::{Crew, Limits, Plan, Report};
+use worker::{Limits, Plan};
 
 /// How long requests under way may take when the proxy is told to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -24,30 +25,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub fn run(proxy: meant::Proxy, dump: String, workers: usize) -> anyhow::Result<()> {
     start_logging();
     let (proxy, registry) = (Arc::new(proxy), Registry::new(workers));
-    let reporters = Arc::new(OnceLock::new());
-    let crew = Crew::start(&Plan {
-        proxy: Arc::clone(&proxy),
-        workers,
-        registry: Arc::clone(&registry),
-        limits: Limits::default(),
-        seed: seed(),
-        reports: told(Arc::clone(&reporters)),
-    })?;
-    for (name, address) in crew.listeners() {
-        tracing::info!(listener = name, %address, workers, "listening");
-    }
+    let counted = Arc::clone(&registry);
+    let plan = |reports| Plan { workers, registry: counted, limits: Limits::default(), seed: seed(), reports };
+    let mut conductor = Conductor::start(plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let discoveries = discover(&proxy, &crew);
-        // The reports of the first moments, before anybody hears them, are of clusters that are being asked anyway.
-        let _ = reporters.set(discoveries.iter().map(|(handle, _)| handle.reporter()).collect());
-        let listeners = crew.listeners().to_vec();
-        let inside = Arc::new(Inside::new(Arc::clone(&proxy), registry, listeners, discoveries, &dump, workers));
+        conductor.run(&proxy)?;
+        let inside = Arc::new(Inside::new(conductor.shown(), registry, &dump, workers));
         serve_admin(&proxy, &inside).await?;
         until_told_to_end(inside.quit()).await
     })?;
     tracing::info!(patience = ?DRAIN, "ending: no more clients are accepted, requests under way finish");
-    crew.drain(DRAIN);
+    conductor.into_crew().drain(DRAIN);
     Ok(())
 }
 
@@ -64,29 +53,6 @@ fn start_logging() {
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
-}
-
-/// Carries what workers report to the cluster's discovery.
-fn told(reporters: Arc<OnceLock<Vec<Reporter>>>) -> worker::Told {
-    Arc::new(move |cluster, report, count| {
-        let Some(reporter) = reporters.get().and_then(|reporters| reporters.get(cluster)) else { return };
-        reporter.report(match report {
-            Report::Redirected => topology::Report::Redirected { count },
-            Report::Failed(node) => topology::Report::Failed { node: *node, count },
-            Report::Degraded(node) => topology::Report::Degraded { node: *node },
-            Report::Unknown => topology::Report::Unknown,
-        });
-    })
-}
-
-/// Starts the discovery of every cluster; each tells all workers what it finds.
-fn discover(proxy: &meant::Proxy, crew: &Crew) -> Vec<(Handle, Arc<DiscoveryStats>)> {
-    let start = |(place, cluster): (usize, &Arc<meant::Cluster>)| {
-        let (publish, stats) = (crew.publisher(), Arc::<DiscoveryStats>::default());
-        let handle = topology::spawn(Arc::clone(cluster), Arc::clone(&stats), move |view| publish(place, &view));
-        (handle, stats)
-    };
-    proxy.clusters.iter().enumerate().map(start).collect()
 }
 
 async fn serve_admin(proxy: &meant::Proxy, inside: &Arc<Inside>) -> anyhow::Result<()> {

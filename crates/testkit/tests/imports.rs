@@ -26,8 +26,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     (
         "slotmesh",
         &[
-            "resp", "slots", "command", "meant", "config", "patch", "tls", "observe", "engine", "worker",
-            "topology", "xds", "control", "admin", "testkit",
+            "resp", "slots", "command", "meant", "config", "patch", "tls", "observe", "engine", "worker", "topology",
+            "xds", "control", "admin", "testkit",
         ],
     ),
     // Measures the binary from outside, as it measures its peers: it may know none of its rooms.

@@ -1,12 +1,14 @@
 //! A worker's client sockets.
 
+use crate::hall::Arrival;
 use crate::settings;
 use crate::turn::{Kind, SCRATCH, Worker};
 use crate::wire::Wire;
 use engine::SessionId;
 use mio::event::Event;
-use mio::net::TcpStream;
+use observe::ListenerStats;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Client {
     wire: Wire,
-    listener: usize,
+    /// Of its listener.
+    stats: Arc<ListenerStats>,
     /// The kernel may have bytes that were not read yet: no event will say so again.
     unread: bool,
     /// The client's end has been announced: what is left is read up to it, as no event will announce it again.
@@ -36,17 +39,17 @@ const LINGER: Duration = Duration::from_millis(500);
 const UNSENT: Duration = Duration::from_secs(10);
 
 impl Worker {
-    pub(crate) fn admit_client(&mut self, stream: std::net::TcpStream, filter: engine::FilterId, listener: usize) {
-        let local = stream.local_addr();
-        let stream = TcpStream::from_std(stream);
-        let Ok(local) = local.and_then(|local| settings::client(&stream).map(|()| local)) else {
+    /// A client of a Redis filter, whose handshake is done if it has one.
+    pub(crate) fn admit_client(&mut self, arrival: Arrival, filter: engine::FilterId) {
+        let Arrival { mut wire, listener, destination, .. } = arrival;
+        if settings::client(wire.stream()).is_err() {
             self.clients_count.fetch_sub(1, Ordering::Relaxed);
             return;
-        };
-        let mut wire = Wire::plain(stream);
-        let id = self.engine.client_opened(filter, local);
-        self.listener_stats[listener].downstream_cx_total.inc();
-        self.listener_stats[listener].downstream_cx_active.add(1);
+        }
+        let id = self.engine.client_opened(filter, destination);
+        let stats = self.halls[listener].as_ref().map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.add(1);
         let index = id.0 as usize;
         if let Err(error) = self.register(&mut wire, Kind::Client, index) {
             tracing::warn!(%error, "a client cannot be watched and is closed");
@@ -55,7 +58,11 @@ impl Worker {
         if self.clients.len() <= index {
             self.clients.resize_with(index + 1, || None);
         }
-        self.clients[index] = Some(Client { wire, listener, unread: false, ended: false });
+        if wire.secured().is_some() {
+            // What came with the end of the handshake is with the connection already.
+            self.read_again.push(id);
+        }
+        self.clients[index] = Some(Client { wire, stats, unread: false, ended: false });
     }
 
     pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
@@ -165,7 +172,7 @@ impl Worker {
 
     fn forget_client(&mut self, id: SessionId) -> Option<Client> {
         let client = self.clients.get_mut(id.0 as usize)?.take()?;
-        self.listener_stats[client.listener].downstream_cx_active.sub(1);
+        client.stats.downstream_cx_active.sub(1);
         self.clients_count.fetch_sub(1, Ordering::Relaxed);
         Some(client)
     }

@@ -1,17 +1,18 @@
 //! All workers and the thread that accepts for them.
 
-use crate::accept::{Acceptor, Listening};
-use crate::mail::{Address, Door, Mail};
-use crate::pass;
-use crate::reach::Reach;
+use crate::accept::Acceptor;
+use crate::adopt::Clusters;
+use crate::gates::Gates;
+use crate::mail::{Address, Mail};
+use crate::numbers::Numbers;
 use crate::turn::{BELL, Reports, SCRATCH, Worker};
-use engine::{ClusterId, Engine, FilterId, Limits, Report};
-use meant::{Filter, Listener, Proxy};
-use mio::net::TcpListener;
+use engine::{ClusterId, Engine, Limits, Report};
+use meant::Proxy;
 use mio::{Poll, Waker};
 use observe::Registry;
 use slab::Slab;
 use slots::View;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,14 +21,12 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Who hears reports: the place of the cluster in the configuration, the report, how often it happened this turn.
+/// Who hears reports: the number of the cluster ([`Crew::cluster`]), the report, how often it happened this turn.
 pub type Told = Arc<dyn Fn(usize, &Report, u32) + Send + Sync>;
 
-/// What a crew is to run.
+/// What a crew is made of.
 #[derive(Clone)]
 pub struct Plan {
-    /// The configuration.
-    pub proxy: Arc<Proxy>,
     /// How many threads work; at least one.
     pub workers: usize,
     /// Where they count.
@@ -36,12 +35,11 @@ pub struct Plan {
     pub limits: Limits,
     /// Decides every random choice; each worker derives its own from it.
     pub seed: u64,
-    /// Hears what concerns a cluster's topology: the cluster's place in `proxy.clusters`, the report, how often. Called
-    /// from the worker threads at the end of a turn; must not block.
+    /// Hears what concerns a cluster's topology. Called from the worker threads at the end of a turn; must not block.
     pub reports: Told,
 }
 
-/// Why a crew could not start. The configuration's or the system's fault; nothing is left running.
+/// Why a crew could not start or change. The configuration's or the system's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A listener's address cannot be had.
@@ -64,43 +62,53 @@ pub enum Error {
 pub struct Crew {
     workers: Vec<(Address, JoinHandle<()>)>,
     acceptor: Acceptor,
-    listeners: Vec<(String, SocketAddr)>,
+    gates: Gates,
+    numbers: Numbers,
 }
 
 impl Crew {
-    /// Opens the listeners, then starts the threads. The listeners are open at once, whatever the clusters' state.
+    /// Starts the threads, which have nothing to do before [`Crew::change`].
+    ///
+    /// # Errors
+    /// The system gives no thread or epoll instance; nothing is left running.
     pub fn start(plan: &Plan) -> Result<Self, Error> {
-        let mut listening = Vec::new();
-        for listener in &plan.proxy.listeners {
-            let socket = TcpListener::bind(listener.address).map_err(|source| Error::Listen {
-                listener: listener.name.clone(),
-                address: listener.address,
-                source,
-            })?;
-            listening.push((listener, socket));
-        }
-        let listeners = listening
-            .iter()
-            .map(|(listener, socket)| Ok((listener.name.clone(), socket.local_addr()?)))
-            .collect::<io::Result<Vec<_>>>()?;
-        let workers = (0..plan.workers.max(1)).map(|i| hire(plan, i, &listeners)).collect::<io::Result<Vec<_>>>()?;
-        let doors = doors(&plan.proxy);
-        let open = |((listener, socket), door): ((&Arc<Listener>, TcpListener), Door)| Listening {
-            socket,
-            door,
-            name: listener.name.clone(),
-        };
-        let listening = listening.into_iter().zip(doors).map(open).collect();
-        let acceptor = Acceptor::start(listening, workers.iter().map(|(address, _)| address.clone()).collect())?;
-        Ok(Self { workers, acceptor, listeners })
+        let workers = (0..plan.workers.max(1)).map(|i| hire(plan, i)).collect::<io::Result<Vec<_>>>()?;
+        let acceptor = Acceptor::start(workers.iter().map(|(address, _)| address.clone()).collect())?;
+        Ok(Self { workers, acceptor, gates: Gates::default(), numbers: Numbers::default() })
     }
 
-    /// The listeners' names and the addresses they got, in the order of the configuration.
-    pub fn listeners(&self) -> &[(String, SocketAddr)] {
-        &self.listeners
+    /// Runs `proxy` from now on: opens what listens anew (at once, whatever the clusters' state), tells the workers what
+    /// has changed, closes what no longer listens. Listeners and clusters that are the same `Arc` as before have not
+    /// changed. A client stays as long as its listener has a chain of the same name with a filter of the same kind; a
+    /// request that has begun ends as it began.
+    ///
+    /// # Errors
+    /// An address cannot be had: nothing has changed then.
+    pub fn change(&mut self, proxy: &Proxy) -> Result<(), Error> {
+        let plan = self.gates.plan(proxy)?;
+        let orders = Arc::new(self.numbers.orders(proxy));
+        self.workers.iter().for_each(|(address, _)| address.post(Mail::Change(Arc::clone(&orders))));
+        self.gates.carry_out(plan, &mut self.numbers, &self.acceptor);
+        Ok(())
     }
 
-    /// Something that tells all workers the members of a cluster (its place in the configuration).
+    /// Uses these secrets from now on, in place of the earlier ones: new connections do; those that are open stay.
+    pub fn deliver(&mut self, secrets: &tls::Secrets) {
+        let orders = Arc::new(self.numbers.deliver(secrets));
+        self.workers.iter().for_each(|(address, _)| address.post(Mail::Change(Arc::clone(&orders))));
+    }
+
+    /// The names of the listeners that have a socket and the addresses they got, in the order of the configuration.
+    pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        self.gates.addresses()
+    }
+
+    /// The number of a cluster of the configuration in use: the same as long as the process lives.
+    pub fn cluster(&self, name: &str) -> Option<usize> {
+        self.numbers.cluster(name)
+    }
+
+    /// Something that tells all workers the members of a cluster (its number, see [`Crew::cluster`]).
     pub fn publisher(&self) -> impl Fn(usize, &View) + Clone + Send + Sync + 'static {
         let addresses: Vec<Address> = self.workers.iter().map(|(address, _)| address.clone()).collect();
         move |cluster, view| {
@@ -112,7 +120,7 @@ impl Crew {
 
     /// Accepts no more clients, lets requests under way finish, and ends when all have, or after `patience`.
     pub fn drain(self, patience: Duration) {
-        self.end(&Mail::drain, patience);
+        self.end(&|| Mail::Drain, patience);
     }
 
     /// Ends now: requests under way are lost.
@@ -136,40 +144,18 @@ impl Crew {
     }
 }
 
-impl Mail {
-    fn drain() -> Self {
-        Self::Drain
-    }
-}
-
-/// What each listener does, in order. Filters are numbered as [`furnish`] adds them.
-fn doors(proxy: &Proxy) -> Vec<Door> {
-    let (mut redis, mut tcp) = (0, 0);
-    let door = |(listener, entry): (usize, &Arc<Listener>)| match entry.chains[0].filter {
-        Filter::Redis(_) => {
-            redis += 1;
-            Door::Redis { filter: FilterId(redis - 1), listener }
-        }
-        Filter::Tcp(_) => {
-            tcp += 1;
-            Door::Tcp { filter: tcp - 1, listener }
-        }
-    };
-    proxy.listeners.iter().enumerate().map(door).collect()
-}
-
 /// Starts one worker.
-fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Result<(Address, JoinHandle<()>)> {
+fn hire(plan: &Plan, number: usize) -> io::Result<(Address, JoinHandle<()>)> {
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), BELL)?);
     let (sender, mail) = mpsc::channel();
     let address = Address { sender, waker, clients: Arc::new(AtomicUsize::new(0)) };
-    let listener_stats = listeners.iter().map(|(_, at)| plan.registry.listener(index, &at.to_string())).collect();
     let told = Arc::clone(&plan.reports);
     let reports: Reports =
         Arc::new(move |cluster: ClusterId, report: &Report, count| told(cluster.0 as usize, report, count));
-    let (engine, tcp_filters) = furnish(plan, index);
-    let clusters = &plan.proxy.clusters;
+    let mut engine = Engine::new(plan.limits.clone(), plan.seed.wrapping_add(number as u64));
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    engine.set_wall_clock(since_1970.as_micros() as u64);
     let worker = Worker {
         poll,
         mail,
@@ -177,11 +163,15 @@ fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Re
         clients: Vec::new(),
         upstreams: Vec::new(),
         passes: Slab::new(),
-        tcp_filters,
-        reaches: reaches(plan, index),
-        views: clusters.iter().map(|_| None).collect(),
-        next_member: index,
-        listener_stats,
+        tcp_filters: Vec::new(),
+        halls: Vec::new(),
+        waiting: Slab::new(),
+        by_address: HashMap::new(),
+        unknown: HashSet::new(),
+        clusters: Clusters::default(),
+        registry: Arc::clone(&plan.registry),
+        number,
+        next_member: number,
         clients_count: Arc::clone(&address.clients),
         reports,
         scratch: vec![0; SCRATCH],
@@ -193,47 +183,6 @@ fn hire(plan: &Plan, index: usize, listeners: &[(String, SocketAddr)]) -> io::Re
         draining: false,
         stopped: false,
     };
-    let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
+    let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker.run())?;
     Ok((address, thread))
-}
-
-/// How the nodes of each cluster are reached.
-fn reaches(plan: &Plan, index: usize) -> Vec<Reach> {
-    let reach = |cluster: &Arc<meant::Cluster>| {
-        let stats = || plan.registry.cluster_tls(index, &cluster.name);
-        Reach::new(cluster, &tls::Secrets::default()).counted(stats)
-    };
-    plan.proxy.clusters.iter().map(reach).collect()
-}
-
-/// An engine with the configuration's clusters and Redis filters, and the filters that pass bytes through.
-fn furnish(plan: &Plan, index: usize) -> (Engine, Vec<pass::Filter>) {
-    let mut engine = Engine::new(plan.limits.clone(), plan.seed.wrapping_add(index as u64));
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    engine.set_wall_clock(since_1970.as_micros() as u64);
-    for cluster in &plan.proxy.clusters {
-        engine.add_cluster(Arc::clone(cluster), plan.registry.cluster(index, &cluster.name));
-    }
-    let mut tcp = Vec::new();
-    for listener in &plan.proxy.listeners {
-        match &listener.chains[0].filter {
-            Filter::Redis(redis) => {
-                let stats = plan.registry.filter(index, &redis.stat_prefix, redis.latency_in_micros);
-                engine.add_filter(redis, listener.buffer_limit, stats);
-            }
-            Filter::Tcp(filter) => {
-                let meant::Way::Clusters(names) = &filter.to else { continue };
-                let place = plan.proxy.clusters.iter().position(|cluster| cluster.name == names[0].0);
-                let timeout = place.map(|place| plan.proxy.clusters[place].connect_timeout);
-                tcp.push(pass::Filter {
-                    cluster: place.map(|place| ClusterId(place as u32)),
-                    connect_timeout: timeout.unwrap_or(Duration::from_secs(5)),
-                    idle_timeout: filter.idle_timeout,
-                    attempts: filter.max_connect_attempts,
-                    stats: plan.registry.tcp(index, &filter.stat_prefix),
-                });
-            }
-        }
-    }
-    (engine, tcp)
 }

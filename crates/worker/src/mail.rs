@@ -1,5 +1,6 @@
 //! What a worker can be told, and how: a letter in its box, and a ring at its epoll.
 
+use crate::numbers::Orders;
 use engine::{ClusterId, FilterId};
 use mio::Waker;
 use slots::View;
@@ -11,18 +12,20 @@ use std::sync::mpsc;
 /// One letter.
 #[derive(Debug)]
 pub(crate) enum Mail {
-    /// A client, and what its listener does with it.
-    Client(TcpStream, Door),
+    /// A client, and the number of the listener it came to.
+    Client(TcpStream, usize),
     /// The members of a cluster.
     View(ClusterId, View),
+    /// What has changed in the configuration.
+    Change(Arc<Orders>),
     /// Take no more requests; end when the last client has gone.
     Drain,
     /// End now.
     Stop,
 }
 
-/// What a listener does with a client.
-#[derive(Clone, Copy, Debug)]
+/// What a chain does with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     /// Its commands go through this filter; the listener's number is for its statistics.
     Redis { filter: FilterId, listener: usize },

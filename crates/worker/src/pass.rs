@@ -1,15 +1,17 @@
 //! Bytes that pass through unseen (`envoy.filters.network.tcp_proxy`): two sockets and a bounded buffer each way.
 
+use crate::hall::Arrival;
+use crate::reach::Reach;
 use crate::settings;
 use crate::turn::{Kind, Worker};
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 use engine::ClusterId;
-use mio::net::TcpStream;
-use observe::TcpStats;
+use meant::{Discovery, TcpProxy, Way};
+use observe::{ListenerStats, TcpStats};
 use slots::View;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,18 +19,21 @@ use std::time::{Duration, Instant};
 /// One `tcp_proxy`, ready for use.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    pub(crate) cluster: Option<ClusterId>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) attempts: u32,
+    pub(crate) meant: TcpProxy,
     pub(crate) stats: Arc<TcpStats>,
+    /// Since when it is no more in the configuration.
+    pub(crate) gone: Option<Instant>,
 }
 
 /// A client and its node.
 #[derive(Debug)]
 pub(crate) struct Pass {
     filter: usize,
-    listener: usize,
+    /// `None` is no cluster's: wherever the client wanted to go.
+    cluster: Option<ClusterId>,
+    destination: SocketAddr,
+    listener: Arc<ListenerStats>,
+    stats: Arc<TcpStats>,
     client: End,
     node: End,
     open: bool,
@@ -47,6 +52,13 @@ struct End {
     /// It was told that nothing more will be written to it.
     told: bool,
 }
+
+/// How long a connection may last whose filter is no more in the configuration, as Envoy's listeners drain under Istio.
+/// What passes is not understood, so there is no good moment to end it.
+const FAREWELL: Duration = Duration::from_secs(45);
+
+/// How long a connection that is no cluster's may take to be made: the default of clusters.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Bytes that may wait in one direction; beyond, the other end is read no more.
 const WAITING: usize = 256 << 10;
@@ -104,38 +116,111 @@ impl End {
 }
 
 impl Worker {
-    pub(crate) fn admit_pass(&mut self, stream: std::net::TcpStream, filter: usize, listener: usize) {
-        self.tcp_filters[filter].stats.downstream_cx_total.inc();
-        self.listener_stats[listener].downstream_cx_total.inc();
-        let client = TcpStream::from_std(stream);
-        let index = self.passes.vacant_key();
-        let opened = self.dial(filter, index).and_then(|node| {
-            settings::client(&client)?;
-            let mut client = End::new(Wire::plain(client));
-            self.register(&mut client.wire, Kind::PassClient, index)?;
-            Ok(Pass { filter, listener, client, node: End::new(node), open: false, attempts: 1, since: Instant::now() })
-        });
-        match opened {
+    /// A client of a filter that passes bytes through, whose handshake is done if it has one.
+    pub(crate) fn admit_pass(&mut self, arrival: Arrival, filter: usize) {
+        let hall = self.halls[arrival.listener].as_ref();
+        let listener = hall.map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
+        let stats = self.tcp_filters[filter].as_ref().map(|filter| Arc::clone(&filter.stats)).unwrap_or_default();
+        stats.downstream_cx_total.inc();
+        listener.downstream_cx_total.inc();
+        match self.open_pass(arrival, filter, &listener, &stats) {
             Ok(pass) => {
-                self.listener_stats[listener].downstream_cx_active.add(1);
-                self.passes.insert(pass);
+                listener.downstream_cx_active.add(1);
+                let index = self.passes.insert(pass);
+                // What came with the end of a handshake is with the connection already.
+                if self.carry(index).is_err() {
+                    self.end_pass(index);
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection has nowhere to go and is closed");
-                self.tcp_filters[filter].stats.downstream_cx_no_route.inc();
+                stats.downstream_cx_no_route.inc();
                 self.clients_count.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Connects to the next member of the filter's cluster.
-    fn dial(&mut self, filter: usize, index: usize) -> io::Result<Wire> {
-        let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "the cluster has no member");
-        let cluster = self.tcp_filters[filter].cluster.ok_or_else(nowhere)?;
+    fn open_pass(
+        &mut self,
+        arrival: Arrival,
+        filter: usize,
+        listener: &Arc<ListenerStats>,
+        stats: &Arc<TcpStats>,
+    ) -> io::Result<Pass> {
+        let index = self.passes.vacant_key();
+        let cluster = self.destination(filter)?;
+        let destination = arrival.destination;
+        if self.is_original(cluster) && (!arrival.redirected || self.is_ours(destination)) {
+            stats.downstream_cx_loop.inc();
+            let why = format!("{destination} is the proxy itself: it was not redirected here from anywhere else");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+        }
+        let node = End::new(self.dial(cluster, destination, index)?);
+        let mut client = End::new(arrival.wire);
+        settings::client(client.wire.stream())?;
+        self.register(&mut client.wire, Kind::PassClient, index)?;
+        let (listener, stats) = (Arc::clone(listener), Arc::clone(stats));
+        let since = Instant::now();
+        Ok(Pass { filter, cluster, destination, listener, stats, client, node, open: false, attempts: 1, since })
+    }
+
+    /// The cluster that a new connection goes to; `None` is wherever it was meant to go.
+    fn destination(&mut self, filter: usize) -> io::Result<Option<ClusterId>> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        let filter = self.tcp_filters[filter].as_ref().ok_or_else(gone)?;
+        let Way::Clusters(clusters) = &filter.meant.to else { return Ok(None) };
         self.next_member = self.next_member.wrapping_add(1);
-        let member = self.views[cluster.0 as usize].as_ref().and_then(|view| member(view, self.next_member));
-        let (address, socket) = member.ok_or_else(nowhere)?;
-        let mut wire = self.reaches[cluster.0 as usize].dial(address, socket)?;
+        let name = weighted(clusters, self.next_member as u64).ok_or_else(gone)?;
+        if let Some(cluster) = self.clusters.named(name) {
+            return Ok(Some(cluster));
+        }
+        if self.unknown.insert(name.to_owned()) {
+            let filter = &filter.meant.stat_prefix;
+            tracing::warn!(
+                cluster = name,
+                filter,
+                "there is no such cluster: connections to it are closed until it comes"
+            );
+        }
+        Err(io::Error::new(io::ErrorKind::NotConnected, format!("there is no cluster '{name}'")))
+    }
+
+    /// Whether connections go wherever they were meant to go.
+    fn is_original(&self, cluster: Option<ClusterId>) -> bool {
+        let Some(cluster) = cluster else { return true };
+        self.clusters.get(cluster).is_some_and(|known| known.meant.discovery == Discovery::Original)
+    }
+
+    /// Whether the proxy listens there: what is sent there comes back.
+    fn is_ours(&self, destination: SocketAddr) -> bool {
+        let here = |at: SocketAddr| at == destination || at.ip().is_unspecified() && at.port() == destination.port();
+        let listens = |number: &usize| {
+            self.halls
+                .get(*number)
+                .and_then(Option::as_ref)
+                .and_then(|hall| hall.entrance.as_ref())
+                .is_some_and(|entrance| entrance.listener.binds)
+        };
+        let taken = self.by_address.iter().any(|(address, number)| here(*address) && listens(number));
+        // An address of this machine is one that a socket may have.
+        taken && UdpSocket::bind((destination.ip(), 0)).is_ok()
+    }
+
+    /// Connects to the next member of a cluster, or to the destination.
+    fn dial(&mut self, cluster: Option<ClusterId>, destination: SocketAddr, index: usize) -> io::Result<Wire> {
+        let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "the cluster has no member");
+        self.next_member = self.next_member.wrapping_add(1);
+        let mut wire = match cluster {
+            None => Reach::plain().dial(destination, 0)?,
+            Some(cluster) => {
+                let known = self.clusters.get(cluster).ok_or_else(nowhere)?;
+                let (address, socket) = match known.meant.discovery {
+                    Discovery::Original => (destination, 0),
+                    _ => known.view.as_ref().and_then(|view| member(view, self.next_member)).ok_or_else(nowhere)?,
+                };
+                known.reach.dial(address, socket)?
+            }
+        };
         self.register(&mut wire, Kind::PassNode, index)?;
         Ok(wire)
     }
@@ -147,9 +232,8 @@ impl Worker {
             if stream.take_error().ok().flatten().is_some() || stream.peer_addr().is_err() {
                 return self.dial_again(index);
             }
-            let cluster = self.tcp_filters[pass.filter].cluster;
-            let reach = cluster.and_then(|cluster| self.reaches.get(cluster.0 as usize));
-            match reach.map_or(Ok(true), |reach| reach.shake(&mut pass.node.wire)) {
+            let known = pass.cluster.and_then(|cluster| self.clusters.get(cluster));
+            match wire::shake(&mut pass.node.wire, known.and_then(|known| known.tls_stats.as_deref())) {
                 Ok(open) => pass.open = open,
                 Err(error) => {
                     tracing::debug!(%error, "a node cannot be reached by TLS");
@@ -165,11 +249,12 @@ impl Worker {
     /// The node could not be reached: the next one, if the filter allows another attempt.
     fn dial_again(&mut self, index: usize) {
         let Some(pass) = self.passes.get(index) else { return };
-        let (filter, attempts) = (pass.filter, pass.attempts);
-        if attempts >= self.tcp_filters[filter].attempts {
+        let (cluster, destination, attempts) = (pass.cluster, pass.destination, pass.attempts);
+        let most = self.tcp_filters[pass.filter].as_ref().map_or(0, |filter| filter.meant.max_connect_attempts);
+        if attempts >= most {
             return self.end_pass(index);
         }
-        match self.dial(filter, index) {
+        match self.dial(cluster, destination, index) {
             Ok(wire) => {
                 let pass = &mut self.passes[index];
                 pass.node.wire = wire;
@@ -183,7 +268,7 @@ impl Worker {
     /// Moves bytes both ways until neither end has more or has room for more.
     fn carry(&mut self, index: usize) -> io::Result<()> {
         let pass = &mut self.passes[index];
-        let stats = &self.tcp_filters[pass.filter].stats;
+        let stats = &pass.stats;
         loop {
             let from_client = pass.client.fill(&mut pass.node, &mut self.scratch)?;
             let from_node = if pass.open { pass.node.fill(&mut pass.client, &mut self.scratch)? } else { 0 };
@@ -204,29 +289,65 @@ impl Worker {
 
     fn end_pass(&mut self, index: usize) {
         let pass = self.passes.remove(index);
-        self.listener_stats[pass.listener].downstream_cx_active.sub(1);
+        pass.listener.downstream_cx_active.sub(1);
         self.clients_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Ends what has been idle, or has been connecting, for too long.
+    /// Ends what has been idle, or has been connecting, for too long, or should have gone with its filter.
     pub(crate) fn end_idle_passes(&mut self) {
         let now = Instant::now();
-        let late = |pass: &Pass| {
-            let filter = &self.tcp_filters[pass.filter];
-            let limit = if pass.open { filter.idle_timeout } else { Some(filter.connect_timeout) };
-            limit.is_some_and(|limit| now.duration_since(pass.since) >= limit)
-        };
-        let ended: Vec<(usize, bool)> =
-            self.passes.iter().filter(|(_, pass)| late(pass)).map(|(index, pass)| (index, pass.open)).collect();
-        for (index, open) in ended {
-            if open {
-                self.tcp_filters[self.passes[index].filter].stats.idle_timeout.inc();
-                self.end_pass(index);
-            } else {
-                self.dial_again(index);
+        let ended: Vec<(usize, Late)> =
+            self.passes.iter().filter_map(|(index, pass)| Some((index, self.late(pass, now)?))).collect();
+        for (index, late) in ended {
+            match late {
+                Late::Connecting => self.dial_again(index),
+                Late::Idle => {
+                    self.passes[index].stats.idle_timeout.inc();
+                    self.end_pass(index);
+                }
+                Late::Leaving => self.end_pass(index),
             }
         }
     }
+
+    fn late(&self, pass: &Pass, now: Instant) -> Option<Late> {
+        let filter = self.tcp_filters.get(pass.filter)?.as_ref()?;
+        let past = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
+        if filter.gone.is_some_and(|since| past(since, FAREWELL)) {
+            return Some(Late::Leaving);
+        }
+        if pass.open {
+            return filter.meant.idle_timeout.filter(|limit| past(pass.since, *limit)).map(|_| Late::Idle);
+        }
+        let limit = match pass.cluster {
+            Some(cluster) => self.clusters.get(cluster).map_or(Duration::ZERO, |known| known.meant.connect_timeout),
+            None => CONNECT,
+        };
+        past(pass.since, limit).then_some(Late::Connecting)
+    }
+}
+
+/// What has taken too long.
+#[derive(Clone, Copy, Debug)]
+enum Late {
+    Connecting,
+    Idle,
+    Leaving,
+}
+
+/// One of the clusters, each as often as its weight says.
+fn weighted(clusters: &[(String, u32)], turn: u64) -> Option<&str> {
+    let total: u64 = clusters.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    // Steps that are spread evenly over a whole round (the golden ratio's), so that short runs are fair too.
+    let spread = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut at = ((u128::from(spread) * u128::from(total)) >> 64) as u64;
+    clusters.iter().find_map(|(name, weight)| match at.checked_sub(u64::from(*weight)) {
+        Some(rest) => {
+            at = rest;
+            None
+        }
+        None => Some(name.as_str()),
+    })
 }
 
 /// A member of a cluster, each in turn, and by which socket it is reached; of a Redis Cluster, any primary.

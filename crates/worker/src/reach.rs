@@ -1,10 +1,9 @@
 //! How the nodes of a cluster are reached: from which address, with which settings of the socket, by TLS or not.
 
 use crate::settings;
-use crate::wire::{self, Wire};
+use crate::wire::Wire;
 use meant::{ClientTls, Cluster, Keepalive};
 use mio::net::TcpStream;
-use observe::TlsStats;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +17,6 @@ pub(crate) struct Reach {
     source: Option<SocketAddr>,
     /// By the number that a host says: the default, then those of the matches.
     transports: Arc<[Transport]>,
-    stats: Option<Arc<TlsStats>>,
 }
 
 #[derive(Debug)]
@@ -36,13 +34,17 @@ impl Reach {
         let all = std::iter::once(cluster.sockets.default.as_ref()).chain(matches);
         let transports: Arc<[Transport]> =
             all.map(|tls| tls.map_or(Transport::Plain, |tls| Transport::new(&cluster.name, tls, secrets))).collect();
-        Self { keepalive: cluster.keepalive, source: cluster.source, transports, stats: None }
+        Self { keepalive: cluster.keepalive, source: cluster.source, transports }
     }
 
-    /// The same for one worker, which counts its handshakes.
-    pub(crate) fn counted(&self, stats: impl FnOnce() -> Arc<TlsStats>) -> Self {
-        let plain = self.transports.iter().all(|transport| matches!(transport, Transport::Plain));
-        Self { stats: (!plain).then(stats), ..self.clone() }
+    /// Plain TCP, with nothing set.
+    pub(crate) fn plain() -> Self {
+        Self { keepalive: None, source: None, transports: Arc::new([Transport::Plain]) }
+    }
+
+    /// Whether any node is reached by TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.transports.iter().any(|transport| !matches!(transport, Transport::Plain))
     }
 
     /// Begins to connect to a node whose socket has this number.
@@ -57,11 +59,6 @@ impl Reach {
             Transport::Tls(tls) => Wire::client(stream, tls, address),
             _ => Ok(Wire::plain(stream)),
         }
-    }
-
-    /// Goes on with the handshake of a connection that is open; whether it has ended.
-    pub(crate) fn shake(&self, wire: &mut Wire) -> io::Result<bool> {
-        wire::shake(wire, self.stats.as_deref())
     }
 }
 

@@ -1,10 +1,9 @@
 //! A worker's connections to nodes.
 
 use crate::turn::{Kind, SCRATCH, Worker};
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 use engine::{Closed, ClusterId, UpstreamId};
 use mio::event::Event;
-use slots::View;
 use std::io;
 use std::net::SocketAddr;
 
@@ -43,8 +42,9 @@ impl Worker {
     }
 
     fn try_connect(&self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) -> io::Result<Wire> {
-        let number = self.views[cluster.0 as usize].as_ref().map_or(0, |view| socket_of(view, address));
-        let mut wire = self.reaches[cluster.0 as usize].dial(address, number)?;
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, "the cluster is no more in the configuration");
+        let known = self.clusters.get(cluster).ok_or_else(gone)?;
+        let mut wire = known.reach.dial(address, known.socket_of(address))?;
         self.register(&mut wire, Kind::Upstream, id.0 as usize)?;
         Ok(wire)
     }
@@ -89,7 +89,8 @@ impl Worker {
                 Ok(Some(error)) | Err(error) => return self.refused(id, error.to_string()),
             }
         }
-        match self.reaches[upstream.cluster.0 as usize].shake(&mut upstream.wire) {
+        let stats = self.clusters.get(upstream.cluster).and_then(|known| known.tls_stats.as_deref());
+        match wire::shake(&mut upstream.wire, stats) {
             Ok(false) => false,
             Ok(true) => {
                 upstream.stage = Stage::Open;
@@ -168,14 +169,5 @@ impl Worker {
             // The end is announced, as far as it can be at once.
             let _best_effort = upstream.wire.shutdown();
         }
-    }
-}
-
-/// By which of its cluster's sockets a node is reached. Those of a Redis Cluster, and nodes that only a redirect has
-/// named, by the default one.
-fn socket_of(view: &View, address: SocketAddr) -> u16 {
-    match view {
-        View::Slots(_) => 0,
-        View::Hosts(hosts) => hosts.iter().find(|host| host.address == address).map_or(0, |host| host.socket),
     }
 }

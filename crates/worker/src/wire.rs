@@ -32,10 +32,17 @@ impl Wire {
         Ok(Self::Tls(Box::new(Secured::client(stream, tls, node.ip())?)))
     }
 
-    /// TLS towards a client.
-    #[cfg_attr(not(test), expect(dead_code, reason = "where chains have TLS"))]
-    pub(crate) fn server(stream: TcpStream, tls: tls::Server) -> Self {
-        Self::Tls(Box::new(Secured::server(stream, tls)))
+    /// Lets a client that has connected speak TLS.
+    pub(crate) fn secure(self, tls: tls::Server) -> Self {
+        match self {
+            Self::Plain(stream) => Self::Tls(Box::new(Secured::server(stream, tls))),
+            Self::Tls(_) => self,
+        }
+    }
+
+    /// Looks at what a plain connection has, and leaves it there.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream().peek(buffer)
     }
 
     /// Goes on with the handshake as far as it can; whether it has ended. Plain TCP has none.

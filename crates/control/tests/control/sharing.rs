@@ -4,7 +4,7 @@ use control::Schema;
 use control::files::Files;
 use control::generator::Generator;
 use control::node::Node;
-use control::snapshot::{Resource, Snapshot};
+use control::snapshot::{Layered, Resource, Snapshot};
 use patch::{ProxyInfo, Refused, Resources, apply};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ fn proxy(ip: &str, app: &str) -> Node {
     Node::from_json(&node(ip, json!({"app": app, "pod-template-hash": ip}))).unwrap()
 }
 
-fn pointers(resources: &[Arc<Resource>]) -> HashSet<*const Resource> {
+fn pointers(resources: &Layered) -> HashSet<*const Resource> {
     resources.iter().map(Arc::as_ptr).collect()
 }
 
@@ -87,11 +87,12 @@ fn a_change_of_one_service_makes_its_resources_anew_and_no_others() {
         }
     };
     let new = generator.snapshot(&changed, &proxy("10.1.0.1", "x")).unwrap();
-    let all = |of: &Snapshot| [&of.listeners, &of.clusters].into_iter().flatten().cloned().collect::<Vec<_>>();
-    let known = pointers(&all(&old));
+    let all = |of: &Snapshot| of.listeners.iter().chain(of.clusters.iter()).cloned().collect::<Vec<_>>();
+    let known: HashSet<*const Resource> = all(&old).iter().map(Arc::as_ptr).collect();
     let kept = all(&new).into_iter().filter(|one| known.contains(&Arc::as_ptr(one)));
     let kept: Vec<String> = kept.map(|one| one.name().to_owned()).collect();
-    assert_eq!(kept, ["10.0.0.1_6379", "outbound|6379||one.a.svc.cluster.local"]);
+    let of_one = "outbound|6379||one.a.svc.cluster.local";
+    assert_eq!(kept, ["10.0.0.1_6379", "virtualInbound", of_one, "InboundPassthroughCluster"]);
 }
 
 /// EnvoyFilters of every context, at both sides, hitting and missing.
@@ -143,7 +144,7 @@ fn filters_applied_by_sides_do_what_they_do_as_a_whole() {
         .filter_map(|document| patch::filter::read(&schema, &config::dynamic::json(document)).ok())
         .collect();
     assert_eq!(filters.len(), 2);
-    let messages = |of: &[Arc<Resource>]| of.iter().map(|one| one.message.clone()).collect::<Vec<_>>();
+    let messages = |of: &Layered| of.iter().map(|one| one.message.clone()).collect::<Vec<_>>();
     let base =
         Resources { listeners: messages(&plain.listeners), clusters: messages(&plain.clusters), routes: Vec::new() };
     let info = ProxyInfo::of_node(&written, "istio-system");

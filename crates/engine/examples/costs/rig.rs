@@ -91,7 +91,7 @@ impl Rig {
         let mirror = engine.add_cluster(Arc::new(cluster("mirror")), Arc::new(ClusterStats::default()));
         engine.apply_view(main, &view(7000));
         engine.apply_view(mirror, &view(8000));
-        let filter = engine.add_filter(&proxy(workload), 1 << 20, Arc::new(FilterStats::default()));
+        let filter = engine.add_filter(proxy(workload).into(), 1 << 20, Arc::new(FilterStats::default()));
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 6379));
         let clients = (0..CLIENTS).map(|client| (engine.client_opened(filter, local), batches(workload, client)));
         let clients = clients.collect();

@@ -3,6 +3,7 @@
 //! In a cluster of three shards the nodes 0, 1 and 2 are the primaries; `b` is at 0, `c` at 1, `a` and `foo` at 2.
 
 mod bounds;
+mod changes;
 mod faults;
 mod greeting;
 mod handover;

@@ -9,10 +9,14 @@ use crate::world::random::Dice;
 use crate::world::redis::Redis;
 use crate::world::setup::{Setup, route};
 use crate::world::{Weather, World};
-use meant::{Balance, Credentials, Fault, FaultKind, Fraction, Mirror, ReadPolicy, Secret};
+use engine::{Change, NewCluster, NewFilter};
+use meant::{
+    Balance, Cluster, Credentials, Fault, FaultKind, Fraction, Keepalive, Mirror, ReadPolicy, RedisProxy, Secret,
+};
 use slots::Slot;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,7 @@ pub struct Run {
     rules: Rules,
     /// Whether every write must reach the mirror.
     mirrored: bool,
+    buffer_limit: usize,
 }
 
 pub struct Outcome {
@@ -98,7 +103,9 @@ impl Run {
                 }
             }
         }
-        let mut run = Self { climate, world: World::new(setup), ledgers: Vec::new(), rules, mirrored };
+        let (main, proxy, buffer_limit) = (setup.meant[0].clone(), setup.proxies[0].clone(), setup.buffer_limit);
+        let world = World::new(setup);
+        let mut run = Self { climate, world, ledgers: Vec::new(), rules, mirrored, buffer_limit };
         if !known {
             for cluster in 0..run.world.clusters.len() {
                 run.world.happens(1 + dice.below(20_000), Happening::View(cluster));
@@ -106,7 +113,38 @@ impl Run {
         }
         run.add_clients(1 + dice.index(4), &mut dice);
         run.add_trouble(&mut dice, shards, replicas, timeout);
+        run.add_changes(seed, main, proxy);
         run
+    }
+
+    /// The configuration changes while requests are under way, and no client may notice.
+    fn add_changes(&mut self, seed: u64, main: Cluster, mut proxy: RedisProxy) {
+        let mut dice = Dice::new(seed.wrapping_mul(31).wrapping_add(self.climate as u64));
+        if !dice.percent(35) {
+            return;
+        }
+        let mirrors = proxy.routes.catch_all.as_ref().map(|route| route.mirrors.clone()).unwrap_or_default();
+        for _ in 0..=dice.below(3) {
+            let keepalive = dice.percent(50).then(Keepalive::default);
+            let cluster = NewCluster {
+                meant: Cluster { keepalive, ..main.clone() }.into(),
+                stats: Arc::clone(&self.world.stats[0]),
+            };
+            proxy.settings.enable_command_stats = dice.percent(50);
+            if let Some(route) = proxy.routes.catch_all.as_mut().filter(|_| !self.mirrored) {
+                route.mirrors = if dice.percent(50) { Vec::new() } else { mirrors.clone() };
+            }
+            let filter = NewFilter {
+                meant: proxy.clone().into(),
+                buffer_limit: self.buffer_limit,
+                stats: Arc::clone(&self.world.filter_stats[0]),
+            };
+            let change = Change {
+                clusters: vec![(self.world.ids[0], Some(cluster))],
+                filters: vec![(self.world.filters[0], Some(filter))],
+            };
+            self.world.happens(1 + dice.below(40_000), Happening::Change(change));
+        }
     }
 
     /// Leads everything through all stations.

@@ -87,7 +87,7 @@ impl Noise {
         filter.routes.catch_all.as_mut().unwrap().mirrors = vec![mirror];
         let delay = Duration::from_millis(2);
         filter.faults.push(Fault { kind: FaultKind::Delay, percent: 10, delay, commands: Vec::new() });
-        engine.add_filter(&filter, 300, Arc::default());
+        engine.add_filter(filter.clone().into(), 300, Arc::default());
         let views = [(1, 1), (3, 0), (2, 2)].map(|(shards, replicas)| Redis::cluster(1, shards, replicas).view());
         Self { engine, dice, now: 0, clients: Vec::new(), conns: BTreeMap::new(), views: views.to_vec() }
     }

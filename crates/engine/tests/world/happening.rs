@@ -42,6 +42,8 @@ pub enum Happening {
         node: usize,
         text: &'static str,
     },
+    /// The proxy is told of another configuration.
+    Change(engine::Change),
     /// The proxy is told to end.
     Drain,
     /// All its connections end.
@@ -73,7 +75,8 @@ impl World {
             && entry.key().0 <= self.now
         {
             let what = entry.remove();
-            if !matches!(what, Happening::OldView(..)) {
+            // What is shown of these is not the same in every run.
+            if !matches!(what, Happening::OldView(..) | Happening::Change(_)) {
                 self.trace.note(self.now, "happens", 0, format!("{what:?}").as_bytes());
             }
             self.happen(what);
@@ -100,6 +103,7 @@ impl World {
             }
             Happening::Password { cluster, node, password } => self.clusters[cluster].nodes[node].password = password,
             Happening::Excuse { cluster, node, excuse } => self.clusters[cluster].nodes[node].excuse = excuse,
+            Happening::Change(change) => self.engine.change(change),
             Happening::Drain => self.engine.hang_up_all(),
             Happening::Cut { cluster, node, end } => self.cut(cluster, node, end),
             Happening::Blurt { cluster, node, text } => {

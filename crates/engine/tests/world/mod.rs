@@ -97,7 +97,7 @@ impl World {
         let (mut filters, mut filter_stats) = (Vec::new(), Vec::new());
         for proxy in &setup.proxies {
             let counted = Arc::new(FilterStats::default());
-            filters.push(engine.add_filter(proxy, setup.buffer_limit, counted.clone()));
+            filters.push(engine.add_filter(proxy.clone().into(), setup.buffer_limit, counted.clone()));
             filter_stats.push(counted);
         }
         let mut world = Self {

@@ -6,18 +6,33 @@ use observe::{Registry, Sample, Scope};
 use serde_json::{Map, Value, json};
 use slots::{NodeIndex, Topology, View};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
 use topology::{DiscoveryStats, Handle};
 
+/// A cluster and its discovery.
+#[derive(Clone)]
+pub struct Known {
+    pub cluster: Arc<meant::Cluster>,
+    pub handle: Arc<Handle>,
+    pub stats: Arc<DiscoveryStats>,
+}
+
+/// What runs now; replaced whole with every configuration.
+#[derive(Default)]
+pub struct Shown {
+    pub proxy: Arc<meant::Proxy>,
+    /// Those that have a socket.
+    pub listeners: Vec<(String, SocketAddr)>,
+    /// In the configuration's order.
+    pub clusters: Vec<Known>,
+}
+
 /// The running proxy.
 pub struct Inside {
-    proxy: Arc<meant::Proxy>,
+    shown: Arc<Mutex<Arc<Shown>>>,
     registry: Arc<Registry>,
-    listeners: Vec<(String, SocketAddr)>,
-    /// One a cluster, in the configuration's order.
-    discoveries: Vec<(Handle, Arc<DiscoveryStats>)>,
     bootstrap: Value,
     workers: usize,
     started: Instant,
@@ -25,17 +40,10 @@ pub struct Inside {
 }
 
 impl Inside {
-    pub fn new(
-        proxy: Arc<meant::Proxy>,
-        registry: Arc<Registry>,
-        listeners: Vec<(String, SocketAddr)>,
-        discoveries: Vec<(Handle, Arc<DiscoveryStats>)>,
-        dump: &str,
-        workers: usize,
-    ) -> Self {
+    pub fn new(shown: Arc<Mutex<Arc<Shown>>>, registry: Arc<Registry>, dump: &str, workers: usize) -> Self {
         let bootstrap = serde_json::from_str(dump).unwrap_or_default();
         let (started, quit) = (Instant::now(), Arc::default());
-        Self { proxy, registry, listeners, discoveries, bootstrap, workers, started, quit }
+        Self { shown, registry, bootstrap, workers, started, quit }
     }
 
     /// Rung when the process is to end.
@@ -43,9 +51,8 @@ impl Inside {
         Arc::clone(&self.quit)
     }
 
-    fn clusters_and_handles(&self) -> impl Iterator<Item = (&meant::Cluster, &Handle, &DiscoveryStats)> {
-        let pairs = self.proxy.clusters.iter().zip(&self.discoveries);
-        pairs.map(|(cluster, (handle, stats))| (cluster.as_ref(), handle, stats.as_ref()))
+    fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.shown.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -55,12 +62,12 @@ impl House for Inside {
     }
 
     fn missing(&self) -> Vec<Missing> {
-        let missing = |(cluster, handle, _): (&meant::Cluster, &Handle, _)| {
-            let status = handle.status();
+        let missing = |known: &Known| {
+            let status = known.handle.status();
             let reason = status.last_problem.unwrap_or_else(|| "it is being asked for the first time".into());
-            (!status.ready).then(|| Missing { cluster: cluster.name.clone(), reason })
+            (!status.ready).then(|| Missing { cluster: known.cluster.name.clone(), reason })
         };
-        self.clusters_and_handles().filter_map(missing).collect()
+        self.shown().clusters.iter().filter_map(missing).collect()
     }
 
     fn registry(&self) -> Arc<Registry> {
@@ -69,27 +76,28 @@ impl House for Inside {
 
     fn extra_stats(&self) -> Vec<Sample> {
         let mut samples = Vec::new();
-        for (cluster, _, stats) in self.clusters_and_handles() {
-            stats.each(|name, kind, value| {
-                samples.push(Sample { scope: Scope::Cluster(cluster.name.clone()), name: name.into(), kind, value });
+        for known in &self.shown().clusters {
+            let scope = || Scope::Cluster(known.cluster.name.clone());
+            known.stats.each(|name, kind, value| {
+                samples.push(Sample { scope: scope(), name: name.into(), kind, value });
             });
         }
         samples
     }
 
     fn clusters(&self) -> Vec<ClusterStatus> {
-        let status = |(cluster, handle, _): (&meant::Cluster, &Handle, _)| ClusterStatus {
-            name: cluster.name.clone(),
-            kind: kind(&cluster.discovery).into(),
+        let status = |known: &Known| ClusterStatus {
+            name: known.cluster.name.clone(),
+            kind: kind(&known.cluster.discovery).into(),
             added_via_api: false,
-            nodes: handle.status().view.as_ref().map(nodes).unwrap_or_default(),
+            nodes: known.handle.status().view.as_ref().map(nodes).unwrap_or_default(),
         };
-        self.clusters_and_handles().map(status).collect()
+        self.shown().clusters.iter().map(status).collect()
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {
         let status = |(name, address): &(String, SocketAddr)| ListenerStatus { name: name.clone(), address: *address };
-        self.listeners.iter().map(status).collect()
+        self.shown().listeners.iter().map(status).collect()
     }
 
     fn config_dump(&self) -> Value {
@@ -112,8 +120,8 @@ impl House for Inside {
             version: concat!("slotmesh/", env!("CARGO_PKG_VERSION")).into(),
             started: self.started,
             command_line_options: options,
-            node_id: self.proxy.node.id.clone(),
-            node_cluster: self.proxy.node.cluster.clone(),
+            node_id: self.shown().proxy.node.id.clone(),
+            node_cluster: self.shown().proxy.node.cluster.clone(),
         }
     }
 

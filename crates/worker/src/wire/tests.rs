@@ -37,7 +37,7 @@ fn pair(trusted: bool, strict: bool) -> (Wire, Wire) {
     let (client, server) = settings(trusted, strict);
     let (here, there) = sockets();
     let node = here.peer_addr().unwrap();
-    (Wire::client(here, &client, node).unwrap(), Wire::server(there, server))
+    (Wire::client(here, &client, node).unwrap(), Wire::plain(there).secure(server))
 }
 
 /// Tries until something other than `WouldBlock` comes.
@@ -157,7 +157,8 @@ fn one_byte_at_a_time_is_enough() {
     let (client_tls, server_tls) = settings(true, false);
     let ((here, near), (far, there)) = (sockets(), sockets());
     let node = here.peer_addr().unwrap();
-    let (mut client, mut server) = (Wire::client(here, &client_tls, node).unwrap(), Wire::server(there, server_tls));
+    let (mut client, mut server) =
+        (Wire::client(here, &client_tls, node).unwrap(), Wire::plain(there).secure(server_tls));
     let (near, far) = (std::net::TcpStream::from(near), std::net::TcpStream::from(far));
     let both = until(|| {
         dribble(&near, &far);
@@ -254,7 +255,7 @@ fn a_connection_that_ends_early_or_is_no_tls_fails() {
 
     let (_, server_tls) = settings(true, false);
     let (mut here, there) = sockets();
-    let mut server = Wire::server(there, server_tls);
+    let mut server = Wire::plain(there).secure(server_tls);
     here.write_all(b"*1\r\n$4\r\nPING\r\n").unwrap();
     let error = until(|| if server.handshake()? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);

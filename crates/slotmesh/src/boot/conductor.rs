@@ -1,0 +1,106 @@
+//! Keeps the crew, the discovery of every cluster and what the admin face shows in step with one configuration.
+
+use super::house::{Known, Shown};
+use meant::{Cluster, Proxy};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use topology::{DiscoveryStats, Reporter};
+use worker::{Crew, Plan, Report};
+
+/// What the workers report goes by the number of its cluster.
+type Reporters = Arc<RwLock<Vec<Option<Reporter>>>>;
+
+/// Runs one configuration after another. Lives on the tokio runtime, which the discoveries need.
+pub struct Conductor {
+    crew: Crew,
+    known: HashMap<usize, Known>,
+    reporters: Reporters,
+    shown: Arc<Mutex<Arc<Shown>>>,
+}
+
+impl Conductor {
+    /// Starts the workers, which have nothing to do yet; `plan` without its reports.
+    pub fn start(plan: impl FnOnce(worker::Told) -> Plan) -> Result<Self, worker::Error> {
+        let reporters = Reporters::default();
+        let crew = Crew::start(&plan(told(Arc::clone(&reporters))))?;
+        Ok(Self { crew, known: HashMap::new(), reporters, shown: Arc::default() })
+    }
+
+    /// Runs `proxy` from now on. What is the same `Arc` as before goes on as it is.
+    ///
+    /// # Errors
+    /// A listener's address cannot be had; nothing has changed then.
+    pub fn run(&mut self, proxy: &Arc<Proxy>) -> Result<(), worker::Error> {
+        self.crew.change(proxy)?;
+        let mut known = HashMap::new();
+        let mut order = Vec::new();
+        for cluster in &proxy.clusters {
+            let Some(number) = self.crew.cluster(&cluster.name) else { continue };
+            let same = |known: &Known| Arc::ptr_eq(&known.cluster, cluster);
+            // The old discovery ends before the new one begins, so that nothing of it is heard afterwards.
+            let one = match self.known.remove(&number).filter(same) {
+                Some(one) => one,
+                None => self.discover(number, cluster),
+            };
+            order.push(one.clone());
+            known.insert(number, one);
+        }
+        self.known = known;
+        self.listen_to_reports();
+        self.show(proxy, order);
+        Ok(())
+    }
+
+    /// What the admin face looks at.
+    pub fn shown(&self) -> Arc<Mutex<Arc<Shown>>> {
+        Arc::clone(&self.shown)
+    }
+
+    /// The workers, at the end.
+    pub fn into_crew(self) -> Crew {
+        self.crew
+    }
+
+    fn discover(&self, number: usize, cluster: &Arc<Cluster>) -> Known {
+        let (publish, stats) = (self.crew.publisher(), Arc::<DiscoveryStats>::default());
+        let handle = topology::spawn(Arc::clone(cluster), Arc::clone(&stats), move |view| publish(number, &view));
+        Known { cluster: Arc::clone(cluster), handle: handle.into(), stats }
+    }
+
+    fn listen_to_reports(&self) {
+        let mut reporters = self.reporters.write().unwrap_or_else(PoisonError::into_inner);
+        reporters.fill_with(|| None);
+        for (number, known) in &self.known {
+            if reporters.len() <= *number {
+                reporters.resize_with(number + 1, || None);
+            }
+            reporters[*number] = Some(known.handle.reporter());
+        }
+    }
+
+    fn show(&self, proxy: &Arc<Proxy>, clusters: Vec<Known>) {
+        let shown = Shown { proxy: Arc::clone(proxy), listeners: self.crew.listeners(), clusters };
+        let before = std::mem::replace(&mut *self.shown.lock().unwrap_or_else(PoisonError::into_inner), shown.into());
+        let after = self.crew.listeners();
+        for (name, address) in after.iter().filter(|listener| !before.listeners.contains(listener)) {
+            tracing::info!(listener = name, %address, "listening");
+        }
+        for (name, address) in before.listeners.iter().filter(|listener| !after.contains(listener)) {
+            tracing::info!(listener = name, %address, "no longer listening");
+        }
+    }
+}
+
+/// Carries what workers report to the cluster's discovery.
+fn told(reporters: Reporters) -> worker::Told {
+    Arc::new(move |cluster, report, count| {
+        let reporters = reporters.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(reporter) = reporters.get(cluster).and_then(Option::as_ref) else { return };
+        reporter.report(match report {
+            Report::Redirected => topology::Report::Redirected { count },
+            Report::Failed(node) => topology::Report::Failed { node: *node, count },
+            Report::Degraded(node) => topology::Report::Degraded { node: *node },
+            Report::Unknown => topology::Report::Unknown,
+        });
+    })
+}

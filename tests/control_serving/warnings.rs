@@ -26,6 +26,11 @@ async fn a_service_that_moved_is_told_with_its_new_address() {
     assert_eq!(plane.metric(&format!("slotmesh_envoyfilter_idle{PATCH}")), Some(0.0));
     assert_eq!(plane.metric(&format!("slotmesh_envoyfilter_hits{PATCH}")), Some(1.0));
 
+    let own = plane.json("/debug/envoyfilters?proxy=redis-client-0.redis");
+    assert_eq!(own["envoy_filters"][0]["patches"][0]["hits"][0]["name"], VIP);
+    let stranger = testkit::http::get(plane.address("http"), "/debug/envoyfilters?proxy=x").unwrap();
+    assert!(stranger.status == 404 && stranger.body.contains("no proxy named x is connected"), "{}", stranger.body);
+
     plane.replace("redis-cluster.yaml", &example("tutorial/redis-cluster.yaml", "10.96.0.10", "10.96.0.12"));
     let (kind, changed, removed) = sidecar.next().await;
     assert_eq!((kind, changed.len(), removed.len()), (Listener, 2, 2));

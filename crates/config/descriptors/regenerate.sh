@@ -15,6 +15,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 roots="
 envoy/config/bootstrap/v3/bootstrap.proto
 envoy/extensions/clusters/redis/v3/redis_cluster.proto
+envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto
+envoy/extensions/filters/listener/original_dst/v3/original_dst.proto
+envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto
+envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
 envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.proto
 envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto
 envoy/extensions/health_checkers/redis/v3/redis.proto
@@ -22,10 +26,13 @@ envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto
 envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto
 envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto
 envoy/extensions/transport_sockets/tls/v3/tls.proto
+envoy/service/discovery/v3/discovery.proto
 envoy/extensions/upstreams/http/v3/http_protocol_options.proto
 google/protobuf/empty.proto
 udpa/annotations/sensitive.proto
 validate/validate.proto
+typed_struct.proto
+typed_struct_v3.proto
 "
 
 scratch=$(mktemp -d)

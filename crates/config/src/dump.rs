@@ -1,13 +1,12 @@
-//! The bootstrap for `/config_dump`: protobuf's JSON form with secrets hidden.
+//! The bootstrap, or what was delivered, for `/config_dump`: protobuf's JSON form with secrets hidden.
 //!
 //! Hidden is what Envoy hides: every field whose descriptor says `udpa.annotations.sensitive`, whole, and the same
 //! fields by name inside a `google.protobuf.Struct`, which has no descriptors.
 
+use crate::dynamic;
 use crate::schema::{Schema, names};
 use prost::Message;
-use prost_reflect::{
-    DynamicMessage, ExtensionDescriptor, FieldDescriptor, MapKey, ReflectMessage, SerializeOptions, Value,
-};
+use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, MapKey, ReflectMessage, Value};
 
 /// What stands in place of a secret.
 const HIDDEN: &str = "[redacted]";
@@ -17,14 +16,17 @@ const SENSITIVE_NAMES: [&str; 5] =
     ["authpassword", "authusername", "downstreamauthpassword", "downstreamauthpasswords", "downstreamauthusername"];
 
 /// `bootstrap` as indented JSON.
-pub(crate) fn json(schema: &Schema, mut bootstrap: DynamicMessage) -> Result<String, String> {
+pub(crate) fn json(schema: &Schema, bootstrap: DynamicMessage) -> Result<String, String> {
+    let value = value(schema, bootstrap)?;
+    serde_json::to_string_pretty(&value).map_err(|error| format!("cannot be shown: {error}"))
+}
+
+/// `message` as JSON.
+pub(crate) fn value(schema: &Schema, mut message: DynamicMessage) -> Result<serde_json::Value, String> {
     let sensitive = schema.pool().get_extension_by_name("udpa.annotations.sensitive");
     let hider = Hider { schema, sensitive: sensitive.ok_or("the schema does not say what is sensitive")? };
-    hider.message(&mut bootstrap);
-    let options = SerializeOptions::new().use_proto_field_name(true);
-    let value = bootstrap.serialize_with_options(serde_json::value::Serializer, &options);
-    let value = value.map_err(|error| format!("cannot be shown: {error}"))?;
-    serde_json::to_string_pretty(&value).map_err(|error| format!("cannot be shown: {error}"))
+    hider.message(&mut message);
+    Ok(dynamic::to_json(schema, &message))
 }
 
 struct Hider<'a> {

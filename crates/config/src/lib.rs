@@ -5,6 +5,8 @@
 //! Envoy's own validation rules, which are part of the schema; `meaning` turns the message into the types of the room
 //! `meant`; `dump` shows the message with its secrets hidden. [`mod@print`] walks the other way.
 //!
+//! What a control plane sends takes the same road from `rules` on, see [`delivered`].
+//!
 //! Three promises. A field that Envoy does not know is refused with the nearest name that it knows. A field that
 //! Envoy knows and slotmesh does not honour is refused by its path: nothing is silently ignored. All problems are
 //! listed at once, each with file, line and path.
@@ -25,6 +27,9 @@ mod meaning;
 
 mod dump;
 
+// What a control plane sends, on the same road.
+pub mod delivered;
+
 // For rooms that read and write other documents and messages of Envoy's API.
 mod message;
 pub mod text;
@@ -33,6 +38,7 @@ pub mod dynamic;
 
 // What goes wrong on it.
 pub mod problem;
+mod notes;
 mod report;
 
 // The way back.

@@ -1,5 +1,6 @@
 //! From a file or a text to what it means, with every problem on the way.
 
+use crate::delivered::Sources;
 use crate::meaning::{self, Context};
 use crate::problem::Problems;
 use crate::report::Report;
@@ -24,6 +25,11 @@ pub struct Loaded {
     /// The bootstrap as protobuf's JSON form with Envoy's field names, keys sorted; what Envoy marks as sensitive is
     /// `[redacted]`.
     pub dump: String,
+    /// What it says that has no effect here, one clear line each. Only a proxy that is driven by a control plane is told
+    /// so; where everything is written by hand the same is refused.
+    pub notes: Vec<String>,
+    /// What delivered resources may name of the bootstrap.
+    pub sources: Sources,
 }
 
 /// What the Envoy v3 bootstrap in the file at `path` means; JSON if the name ends in `.json`, else YAML (or JSON).
@@ -51,7 +57,7 @@ pub fn load_file_with_dump(path: &Path) -> Result<Loaded, Problems> {
 pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
     apart(|| {
         let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-        bootstrap(&schema, text, name).map(|(proxy, _)| proxy)
+        bootstrap(&schema, text, name).map(|read| read.proxy)
     })
 }
 
@@ -62,9 +68,9 @@ pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
 pub fn load_text_with_dump(text: &str, name: &str) -> Result<Loaded, Problems> {
     apart(|| {
         let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-        let (proxy, message) = bootstrap(&schema, text, name)?;
+        let Bootstrap { proxy, message, notes, sources } = bootstrap(&schema, text, name)?;
         let dump = dump::json(&schema, message).map_err(|error| Problems::whole(name, error))?;
-        Ok(Loaded { proxy, dump })
+        Ok(Loaded { proxy, dump, notes, sources })
     })
 }
 
@@ -78,13 +84,27 @@ fn apart<T: Clone + Send>(work: impl FnOnce() -> T + Send) -> T {
     found.unwrap_or_else(|panic| resume_unwind(panic)).clone()
 }
 
-fn bootstrap(schema: &Schema, text: &str, name: &str) -> Result<(meant::Proxy, DynamicMessage), Problems> {
+/// A bootstrap, read.
+struct Bootstrap {
+    proxy: meant::Proxy,
+    message: DynamicMessage,
+    notes: Vec<String>,
+    sources: Sources,
+}
+
+fn bootstrap(schema: &Schema, text: &str, name: &str) -> Result<Bootstrap, Problems> {
     let report = Report::new(name);
     let is_json = Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let read = written::bootstrap(schema, text, is_json, &report).map(|message| {
         let rules = Rules::new(schema, &report);
         rules.check(&message, "");
-        (meaning::proxy(&Context { schema, report: &report, rules: &rules }, message.clone()), message)
+        let none = Sources::default();
+        let context = Context { schema, report: &report, rules: &rules, sources: &none };
+        let sources = meaning::sources(&context, message.clone());
+        let context = Context { sources: &sources, ..context };
+        let (proxy, subjects) = meaning::proxy(&context, message.clone());
+        let notes = subjects.iter().flat_map(|subject| subject.lines()).collect();
+        Bootstrap { proxy, message, notes, sources }
     });
     report.finish()?;
     read.ok_or_else(|| Problems::whole(name, "holds no bootstrap"))

@@ -95,6 +95,21 @@ pub(crate) mod names {
         "envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions";
     pub(crate) const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
     pub(crate) const REDIS_CLUSTER: &str = "envoy.extensions.clusters.redis.v3.RedisClusterConfig";
+    pub(crate) const LISTENER: &str = "envoy.config.listener.v3.Listener";
+    pub(crate) const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
+    pub(crate) const ASSIGNMENT: &str = "envoy.config.endpoint.v3.ClusterLoadAssignment";
+    pub(crate) const SECRET: &str = "envoy.extensions.transport_sockets.tls.v3.Secret";
+    pub(crate) const DISCOVERY_RESPONSE: &str = "envoy.service.discovery.v3.DiscoveryResponse";
+    pub(crate) const RESOURCE: &str = "envoy.service.discovery.v3.Resource";
+    pub(crate) const HTTP: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    pub(crate) const ORIGINAL_DST: &str = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst";
+    pub(crate) const TLS_INSPECTOR: &str = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
+    pub(crate) const HTTP_INSPECTOR: &str = "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector";
+    pub(crate) const RAW_BUFFER: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+    pub(crate) const SERVER_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+    pub(crate) const CLIENT_TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+    /// Messages that spell another one as a `google.protobuf.Struct`.
+    pub(crate) const TYPED_STRUCTS: [&str; 2] = ["udpa.type.v1.TypedStruct", "xds.type.v3.TypedStruct"];
     pub(crate) const ANY: &str = "google.protobuf.Any";
     pub(crate) const STRUCT: &str = "google.protobuf.Struct";
     pub(crate) const LIST_VALUE: &str = "google.protobuf.ListValue";
@@ -125,9 +140,13 @@ mod tests {
         let schema = Schema::load().unwrap();
         let roots = [names::BOOTSTRAP, names::REDIS_PROXY, names::REDIS_PROTOCOL_OPTIONS, names::TCP_PROXY];
         let known = [names::REDIS_CLUSTER, names::ANY, names::STRUCT, names::LIST_VALUE, names::VALUE];
+        let delivered = [names::LISTENER, names::CLUSTER, names::ASSIGNMENT, names::SECRET, names::DISCOVERY_RESPONSE];
+        let chains = [names::HTTP, names::ORIGINAL_DST, names::TLS_INSPECTOR, names::HTTP_INSPECTOR];
+        let sockets = [names::RAW_BUFFER, names::SERVER_TLS, names::CLIENT_TLS];
         let plain = [names::DURATION, names::TIMESTAMP];
         let mesh = Schema::load_mesh().unwrap();
-        for name in roots.iter().chain(&known).chain(&plain).chain(&names::WRAPPERS) {
+        let more = delivered.iter().chain(&chains).chain(&sockets).chain(&names::TYPED_STRUCTS);
+        for name in roots.iter().chain(&known).chain(&plain).chain(&names::WRAPPERS).chain(more) {
             assert!(schema.message(name).is_some(), "{name}");
             assert!(mesh.message(name).is_some(), "{name}");
         }

@@ -14,6 +14,11 @@ pub(super) struct HostPort {
 /// Where the process itself listens: an IP address; port 0 takes a free one. `None` without a problem only if the
 /// field `name` is not set.
 pub(super) fn bound(reader: &Reader<'_>, name: &str) -> Option<SocketAddr> {
+    if let Some(address) = reader.one(name) {
+        address.covered();
+        address.guard("pipe", "Unix sockets are not supported yet: use a socket_address");
+        address.guard("envoy_internal_address", "internal listeners are not supported yet: use a socket_address");
+    }
     let HostPort { host, port, path } = written(reader, name)?;
     match host.parse::<IpAddr>() {
         Ok(ip) => Some(SocketAddr::new(ip, port)),
@@ -23,6 +28,16 @@ pub(super) fn bound(reader: &Reader<'_>, name: &str) -> Option<SocketAddr> {
             None
         }
     }
+}
+
+/// Where connections come from: the `SocketAddress` in the field `name`, an IP address; port 0 takes a free one.
+pub(super) fn source(reader: &Reader<'_>, name: &str) -> Option<SocketAddr> {
+    let HostPort { host, port, path } = socket(&reader.one(name)?)?;
+    let ip = host.parse::<IpAddr>();
+    if ip.is_err() {
+        reader.report().wrong(&format!("{path}.address"), format!("`{host}` is not an IP address"));
+    }
+    Some(SocketAddr::new(ip.ok()?, port))
 }
 
 /// Where to connect to: an IP address or a name, and a port that is not 0.
@@ -39,7 +54,10 @@ pub(super) fn remote(reader: &Reader<'_>, name: &str) -> Option<HostPort> {
 fn written(reader: &Reader<'_>, name: &str) -> Option<HostPort> {
     let address = reader.one(name)?;
     address.refuse("pipe", "Unix sockets are not supported yet: use a socket_address");
-    let socket = address.one("socket_address")?;
+    socket(&address.one("socket_address")?)
+}
+
+fn socket(socket: &Reader<'_>) -> Option<HostPort> {
     if socket.choice("protocol") == "UDP" {
         socket.wrong("protocol", "Redis speaks TCP: remove it");
     }

@@ -24,13 +24,15 @@ pub(super) fn balance(cluster: &Reader<'_>) -> Balance {
         "RING_HASH" => ring_hash(cluster),
         "MAGLEV" => maglev(cluster),
         "CLUSTER_PROVIDED" => {
-            cluster.wrong("lb_policy", "CLUSTER_PROVIDED is for clusters with a cluster_type: remove it, or add one");
+            let text =
+                "CLUSTER_PROVIDED is for clusters with a cluster_type or of type ORIGINAL_DST: remove it, or add one";
+            cluster.wrong("lb_policy", text);
             Balance::RoundRobin
         }
         other => {
             let text =
                 format!("{other} is not supported yet: use ROUND_ROBIN, LEAST_REQUEST, RANDOM, RING_HASH or MAGLEV");
-            cluster.report().unsupported(&cluster.at("lb_policy"), text);
+            cluster.unsupported("lb_policy", text);
             Balance::RoundRobin
         }
     }
@@ -51,8 +53,18 @@ pub(super) fn refuse_other_settings(cluster: &Reader<'_>, discovery: &Discovery)
     // The hashing policies have read what they know of it.
     if matches!(discovery, Discovery::Redis(_)) || !matches!(policy.as_str(), "RING_HASH" | "MAGLEV") {
         let text = format!("has no effect with lb_policy {policy}: remove it, or set RING_HASH or MAGLEV");
-        cluster.one("common_lb_config").iter().for_each(|common| common.refuse("consistent_hashing_lb_config", &text));
+        common(cluster).iter().for_each(|common| common.refuse("consistent_hashing_lb_config", &text));
     }
+}
+
+/// `common_lb_config`, without a threshold of nothing for panic: nobody here falls back to members that are ill.
+fn common<'a>(cluster: &Reader<'a>) -> Option<Reader<'a>> {
+    let common = cluster.one("common_lb_config")?;
+    let threshold = common.message().get_field_by_name("healthy_panic_threshold");
+    if threshold.is_some_and(|percent| percent.as_message().is_some_and(|percent| percent.fields().next().is_none())) {
+        common.harmless(&["healthy_panic_threshold"]);
+    }
+    Some(common)
 }
 
 fn least_request(cluster: &Reader<'_>) -> Balance {
@@ -60,7 +72,7 @@ fn least_request(cluster: &Reader<'_>) -> Balance {
         let choices = settings.wrapped_u32("choice_count").unwrap_or(2);
         if choices > 2 {
             let text = format!("{choices} is not supported yet: two members are compared, remove it");
-            settings.report().unsupported(&settings.at("choice_count"), text);
+            settings.unsupported("choice_count", text);
         }
     }
     Balance::LeastRequest
@@ -95,13 +107,14 @@ fn maglev(cluster: &Reader<'_>) -> Balance {
 }
 
 fn by_hostname(cluster: &Reader<'_>) -> bool {
-    let common = cluster.one("common_lb_config");
+    let common = common(cluster);
     let hashing = common.as_ref().and_then(|common| common.one("consistent_hashing_lb_config"));
     let by_hostname = hashing.as_ref().is_some_and(|hashing| hashing.flag("use_hostname_for_hashing"));
-    if let Some(hashing) = hashing.filter(|_| by_hostname && cluster.choice("type") != "STRICT_DNS") {
+    let named = matches!(cluster.choice("type").as_str(), "STRICT_DNS" | "EDS");
+    if let Some(hashing) = hashing.filter(|_| by_hostname && !named) {
         hashing.wrong(
             "use_hostname_for_hashing",
-            "only members of a STRICT_DNS cluster have names of their own: remove it",
+            "only members of a STRICT_DNS or EDS cluster have names of their own: remove it",
         );
     }
     by_hostname

@@ -1,21 +1,31 @@
-//! A message that remembers which of its fields were read, and refuses the others.
+//! A message that remembers which of its fields were read, and refuses or tells the others.
+//!
+//! There are two manners. Strictly, as for files written by hand, whatever is set and not read is refused by its path.
+//! Leniently, as for what a control plane sends, it is told as being without effect, once for each resource.
 
 use super::Context;
+use crate::delivered::Sources;
+use crate::notes::Subject;
 use crate::report::Report;
 use crate::rules::{key_text, nanoseconds};
-use crate::schema::{names, type_in};
+use crate::schema::{Schema, names, type_in};
 use crate::written::{self, Walk, child, child_of_map};
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
-use std::cell::RefCell;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::Duration;
 
-/// One message and where it stands. Every field that is set must be read, or it is refused on drop.
+/// One message and where it stands. Every field that is set must be read, or it is refused or told on drop.
 pub(crate) struct Reader<'a> {
     context: &'a Context<'a>,
     message: DynamicMessage,
     path: String,
     read: RefCell<HashSet<u32>>,
+    /// What is not read is told of this one, if there is one, and not refused. Messages inside inherit it.
+    lenient: Option<Rc<Subject>>,
+    /// What is not read has been told in another way.
+    covered: Cell<bool>,
 }
 
 /// What an `Any` holds.
@@ -28,7 +38,72 @@ pub(crate) struct Held<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(context: &'a Context<'a>, message: DynamicMessage, path: String) -> Self {
-        Self { context, message, path, read: RefCell::default() }
+        Self { context, message, path, read: RefCell::default(), lenient: None, covered: Cell::new(false) }
+    }
+
+    /// A message inside this one.
+    fn inside(&self, message: DynamicMessage, path: String) -> Reader<'a> {
+        let mut inside = Reader::new(self.context, message, path);
+        inside.lenient.clone_from(&self.lenient);
+        inside
+    }
+
+    /// From here on what is not known is told of `subject`.
+    pub(crate) fn lenient(mut self, subject: Rc<Subject>) -> Self {
+        self.lenient = Some(subject);
+        self
+    }
+
+    /// From here on what is not known is refused.
+    pub(crate) fn strictly(mut self) -> Self {
+        self.lenient = None;
+        self
+    }
+
+    /// Of whom is told what is not known, in the lenient manner.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.lenient.as_deref()
+    }
+
+    /// The same message in the strict manner; what was read here counts as read there, and from now on only what is
+    /// read there counts.
+    pub(crate) fn strict_twin(&self) -> Reader<'a> {
+        self.covered.set(true);
+        let mut twin = Reader::new(self.context, self.message.clone(), self.path.clone());
+        twin.read.clone_from(&self.read);
+        twin
+    }
+
+    /// What is not read of this message has been told already.
+    pub(crate) fn covered(&self) {
+        self.covered.set(true);
+    }
+
+    /// Like [`Self::covered`]; always true.
+    pub(crate) fn covers(&self) -> bool {
+        self.covered();
+        true
+    }
+
+    /// The `google.protobuf.Struct` under `key` in the map `name`.
+    pub(crate) fn structure(&self, name: &str, key: &str) -> Option<DynamicMessage> {
+        let value = self.value(name)?;
+        let entry = value.as_map()?.get(&MapKey::String(key.to_owned()))?;
+        entry.as_message().cloned()
+    }
+
+    /// The message itself.
+    pub(crate) fn message(&self) -> &DynamicMessage {
+        &self.message
+    }
+
+    pub(crate) fn context(&self) -> &'a Context<'a> {
+        self.context
+    }
+
+    /// What may be named that stands elsewhere in the bootstrap.
+    pub(crate) fn sources(&self) -> &'a Sources {
+        self.context.sources
     }
 
     pub(crate) fn report(&self) -> &'a Report {
@@ -50,8 +125,36 @@ impl<'a> Reader<'a> {
         self.report().wrong(&self.at(name), text);
     }
 
-    /// If the field `name` is set it is refused, with `text` for the reason.
+    /// If the field `name` is set it has no effect: it is refused with `text` for the reason, or told.
     pub(crate) fn refuse(&self, name: &str, text: &str) {
+        if self.has(name) {
+            self.field(name);
+            self.unsupported(name, text);
+        }
+    }
+
+    /// The field `name`, which counts as read, has no effect: refused with `text` for the reason, or told.
+    pub(crate) fn unsupported(&self, name: &str, text: impl Into<String>) {
+        match &self.lenient {
+            Some(subject) => subject.ignored(&self.at(name)),
+            None => self.report().unsupported(&self.at(name), text),
+        }
+    }
+
+    /// The whole message has no effect: refused with `text` for the reason, or told.
+    pub(crate) fn unsupported_whole(&self, text: impl Into<String>) {
+        match &self.lenient {
+            Some(subject) => {
+                self.covered();
+                subject.ignored(&self.path);
+            }
+            None => self.report().unsupported(&self.path, text),
+        }
+    }
+
+    /// If the field `name` is set it is refused in both manners: it guards something, or without it what is read would
+    /// mean something else.
+    pub(crate) fn guard(&self, name: &str, text: &str) {
         if self.has(name) {
             self.field(name);
             self.report().unsupported(&self.at(name), text);
@@ -65,9 +168,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Like [`Self::without_effect`] in the lenient manner only: a control plane writes them everywhere, and whoever runs
+    /// the proxy misses nothing.
+    pub(crate) fn harmless(&self, names: &[&str]) {
+        if self.lenient.is_some() {
+            self.without_effect(names);
+        }
+    }
+
     /// The message in `name` may be there as long as it says nothing.
     pub(crate) fn only_empty(&self, name: &str) {
-        drop(self.one(name));
+        let Some(inner) = self.one(name) else { return };
+        if inner.message.fields().next().is_some() && inner.lenient.is_some() {
+            inner.unsupported_whole("");
+        }
     }
 
     /// The wrapped boolean in `name` may say what is true anyway.
@@ -75,7 +189,7 @@ impl<'a> Reader<'a> {
         if let Some(value) = self.wrapped_bool(name)
             && value != anyway
         {
-            self.report().unsupported(&self.at(name), format!("{value} is not supported yet: remove it"));
+            self.unsupported(name, format!("{value} is not supported yet: remove it"));
         }
     }
 
@@ -110,6 +224,16 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn number(&self, name: &str) -> u32 {
         self.value(name).and_then(|value| value.as_u32()).unwrap_or_default()
+    }
+
+    pub(crate) fn signed(&self, name: &str) -> i32 {
+        self.value(name).and_then(|value| value.as_i32()).unwrap_or_default()
+    }
+
+    pub(crate) fn numbers(&self, name: &str) -> Vec<u32> {
+        let value = self.value(name);
+        let items = value.as_ref().and_then(Value::as_list).unwrap_or_default();
+        items.iter().filter_map(Value::as_u32).collect()
     }
 
     /// The name of an enum's value; a number that has no name is wrong.
@@ -154,7 +278,7 @@ impl<'a> Reader<'a> {
     /// The message in `name`, if it is set.
     pub(crate) fn one(&self, name: &str) -> Option<Reader<'a>> {
         let value = self.value(name)?;
-        Some(Reader::new(self.context, value.as_message()?.clone(), self.at(name)))
+        Some(self.inside(value.as_message()?.clone(), self.at(name)))
     }
 
     /// The messages in the list `name`.
@@ -162,7 +286,15 @@ impl<'a> Reader<'a> {
         let value = self.value(name);
         let items = value.as_ref().and_then(Value::as_list).unwrap_or_default();
         let messages = items.iter().filter_map(Value::as_message).enumerate();
-        messages.map(|(i, item)| Reader::new(self.context, item.clone(), format!("{}[{i}]", self.at(name)))).collect()
+        messages.map(|(i, item)| self.inside(item.clone(), format!("{}[{i}]", self.at(name)))).collect()
+    }
+
+    /// The name of the type that the `Any` in `name` holds, in a `TypedStruct` as well. This counts as reading it.
+    pub(crate) fn type_held(&self, name: &str) -> Option<String> {
+        let value = self.value(name)?;
+        let any = value.as_message()?;
+        let structure = typed_structure(self.context.schema, any);
+        Some(structure.map_or_else(|| type_in(any), |(type_name, _)| type_name))
     }
 
     /// What the `Any` in `name` holds. `None` without a problem only if it is not set.
@@ -185,12 +317,21 @@ impl<'a> Reader<'a> {
     }
 
     fn open(&self, any: &DynamicMessage, path: String) -> Option<Held<'a>> {
+        if let Some((type_name, structure)) = typed_structure(self.context.schema, any) {
+            let fields = self.inside(structure, path).respell(&type_name, "value");
+            return fields.map(|fields| Held { type_name, fields });
+        }
         let type_name = type_in(any);
-        let Some(message) = self.context.schema.unpack(any) else {
-            self.report().wrong(&path, format!("{type_name} is not supported yet"));
-            return None;
-        };
-        Some(Held { type_name, fields: Reader::new(self.context, message, path) })
+        if let Some(message) = self.context.schema.unpack(any) {
+            return Some(Held { type_name, fields: self.inside(message, path) });
+        }
+        let known = self.context.schema.message(&type_name).is_some();
+        match &self.lenient {
+            Some(subject) if !known => subject.ignored(&path),
+            _ if known => self.report().wrong(&path, format!("these bytes are no {type_name}")),
+            _ => self.report().wrong(&path, format!("{type_name} is not supported yet")),
+        }
+        None
     }
 
     fn wrapped(&self, name: &str) -> Option<Value> {
@@ -218,7 +359,7 @@ impl<'a> Held<'a> {
     pub(crate) fn of_type(self, wanted: &str) -> Option<Reader<'a>> {
         match self.type_name.as_str() {
             name if name == wanted => Some(self.fields),
-            names::STRUCT => self.fields.respell(wanted),
+            names::STRUCT => self.fields.respell(wanted, "value"),
             other => {
                 let text = format!("{other} does not belong here: use {wanted}");
                 self.fields.report().unsupported(self.fields.path(), text);
@@ -229,26 +370,46 @@ impl<'a> Held<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The message `wanted` that this `google.protobuf.Struct` spells.
-    fn respell(self, wanted: &str) -> Option<Reader<'a>> {
+    /// The message `wanted` that this `google.protobuf.Struct`, which stands at `field`, spells.
+    fn respell(self, wanted: &str, field: &str) -> Option<Reader<'a>> {
         self.without_effect(&["fields"]);
-        let descriptor = self.context.schema.message(wanted)?;
-        let path = self.at("value");
+        let path = self.at(field);
+        let Some(descriptor) = self.context.schema.message(wanted) else {
+            self.report().wrong(&path, format!("{wanted} is not supported yet"));
+            return None;
+        };
         let node = written::respelt(&self.message, &path, self.report());
-        let walk = Walk { schema: self.context.schema, report: self.report() };
+        let walk = Walk { schema: self.context.schema, report: self.report(), carries_unknown_types: false };
         let message = walk.message(&descriptor, &node, &path)?;
         self.context.rules.check(&message, &path);
-        Some(Reader::new(self.context, message, path))
+        Some(self.inside(message, path))
     }
+}
+
+/// What a `TypedStruct` in an `Any` says it is, and the `google.protobuf.Struct` that spells it.
+fn typed_structure(schema: &Schema, any: &DynamicMessage) -> Option<(String, DynamicMessage)> {
+    if !names::TYPED_STRUCTS.contains(&type_in(any).as_str()) {
+        return None;
+    }
+    let held = schema.unpack(any)?;
+    let structure = held.get_field_by_name("value")?.as_message()?.clone();
+    Some((type_in(&held), structure))
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
+        if self.covered.get() {
+            return;
+        }
         let read = self.read.borrow();
         for (field, _) in self.message.fields() {
             if !read.contains(&field.number()) {
-                self.report().unsupported(&self.at(field.name()), "not supported yet: remove it");
+                self.unsupported(field.name(), "not supported yet: remove it");
             }
+        }
+        for unknown in self.message.unknown_fields() {
+            let name = format!("#{}", unknown.number());
+            self.unsupported(&name, "no field of Envoy's API has this number");
         }
     }
 }

@@ -5,21 +5,27 @@ use meant::Secret;
 use std::fs::File;
 use std::io::Read;
 
-/// Larger than any password.
+/// Larger than any password, and than the certificates of all the authorities that systems trust.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// The secret in the field `name`, exactly as it stands in its source (a line break at the end of a file belongs to
 /// it, as in Envoy). An empty one counts as none, as in Envoy.
 pub(super) fn secret(reader: &Reader<'_>, name: &str) -> Option<Secret> {
-    read(&reader.one(name)?)
+    bytes(reader, name).map(Secret::new)
 }
 
 /// The secrets in the list `name`, without the empty ones.
 pub(super) fn secrets(reader: &Reader<'_>, name: &str) -> Vec<Secret> {
-    reader.all(name).iter().filter_map(read).collect()
+    reader.all(name).iter().filter_map(read).map(Secret::new).collect()
 }
 
-fn read(source: &Reader<'_>) -> Option<Secret> {
+/// Like [`secret`], for what need not be hidden.
+pub(super) fn bytes(reader: &Reader<'_>, name: &str) -> Option<Vec<u8>> {
+    read(&reader.one(name)?)
+}
+
+fn read(source: &Reader<'_>) -> Option<Vec<u8>> {
+    source.refuse("watched_directory", "files are read when the configuration is loaded: remove it");
     let content = if source.has("filename") {
         file(&source.text("filename")).map_err(|text| source.wrong("filename", text)).ok()?
     } else if source.has("environment_variable") {
@@ -30,10 +36,10 @@ fn read(source: &Reader<'_>) -> Option<Secret> {
     } else {
         source.text("inline_string").into_bytes()
     };
-    (!content.is_empty()).then(|| Secret::new(content))
+    (!content.is_empty()).then_some(content)
 }
 
-fn file(path: &str) -> Result<Vec<u8>, String> {
+pub(super) fn file(path: &str) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut content));
     match read {

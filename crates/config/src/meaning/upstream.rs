@@ -15,8 +15,7 @@ pub(super) fn upstream(cluster: &Reader<'_>) -> Upstream {
     let mut found = false;
     for (key, held) in cluster.held_by_key("typed_extension_protocol_options") {
         if !KEYS.contains(&key.as_str()) {
-            let text = format!("not supported yet: only {} is", KEYS[0]);
-            held.fields.report().unsupported(held.fields.path(), text);
+            held.fields.unsupported_whole(format!("not supported yet: only {} is", KEYS[0]));
             continue;
         }
         if std::mem::replace(&mut found, true) {
@@ -25,7 +24,7 @@ pub(super) fn upstream(cluster: &Reader<'_>) -> Upstream {
                 .wrong(held.fields.path(), format!("given twice, as {}: keep one", KEYS.join(" and as ")));
         }
         if let Some(options) = held.of_type(names::REDIS_PROTOCOL_OPTIONS) {
-            upstream = protocol_options(&options);
+            upstream = protocol_options(&options.strictly());
         }
     }
     upstream

@@ -3,16 +3,18 @@
 use super::yaml::{Map, Yaml};
 use super::{Secrets, duration, redis, socket};
 use crate::schema::names;
-use meant::{Filter, Listener, TcpProxy, Way};
+use meant::{Chain, Filter, Listener, TcpProxy, Way};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn listener(listener: &Listener, secrets: Secrets) -> Map {
-    let filters = listener.all_chains().map(|chain| filter(&chain.filter, secrets));
+    let chain =
+        |chain: &Arc<Chain>| Map::new().text_if("name", &chain.name).list("filters", [filter(&chain.filter, secrets)]);
     Map::new()
         .text("name", &listener.name)
         .put("address", socket(&listener.address))
         .word_unless("per_connection_buffer_limit_bytes", listener.buffer_limit, 1 << 20)
-        .list("filter_chains", filters.map(|filter| Map::new().list("filters", [filter])))
+        .list("filter_chains", listener.all_chains().map(chain))
 }
 
 fn filter(filter: &Filter, secrets: Secrets) -> Map {

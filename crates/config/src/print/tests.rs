@@ -6,7 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 fn file(name: &str) -> Proxy {
-    load_file(&Path::new("tests/files").join(name)).unwrap_or_else(|problems| panic!("{problems}"))
+    bare(load_file(&Path::new("tests/files").join(name)).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// Without what a node says of itself for a control plane, which is not printed.
+fn bare(mut proxy: Proxy) -> Proxy {
+    proxy.node.message.clear();
+    proxy
 }
 
 #[test]
@@ -14,7 +20,7 @@ fn what_is_printed_means_the_same() {
     for name in ["tutorial.yaml", "everything.yaml"] {
         let proxy = file(name);
         let printed = yaml_with(&proxy, Secrets::Shown);
-        let again = load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+        let again = bare(load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}")));
         assert_eq!(whole(&again), whole(&proxy), "{printed}");
         assert_eq!(yaml_with(&again, Secrets::Shown), printed);
     }
@@ -68,7 +74,7 @@ fn odd_text_survives() {
         listener.chains[0] = chain.into();
         proxy.listeners[0] = listener.into();
         let printed = yaml(&proxy);
-        let again = load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+        let again = bare(load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}")));
         assert_eq!(whole(&again), whole(&proxy), "{text}");
     }
 }

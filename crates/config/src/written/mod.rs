@@ -28,16 +28,38 @@ use prost_reflect::DynamicMessage;
 
 /// The bootstrap that `text` holds, as far as it could be read; what could not is in the report.
 pub(crate) fn bootstrap(schema: &Schema, text: &str, is_json: bool, report: &Report) -> Option<DynamicMessage> {
-    let root = match parse(text, is_json) {
-        Ok(root) => root,
+    let root = root(text, is_json, report)?;
+    // Then it is a control plane that decides what this proxy is told, and that does not know what it understands.
+    let carries_unknown_types = is_driven(&root);
+    Walk { schema, report, carries_unknown_types }.message(&schema.message(names::BOOTSTRAP)?, &root, "")
+}
+
+/// The `DiscoveryResponse` that `text` holds, in the same manner.
+pub(crate) fn delivery(schema: &Schema, text: &str, is_json: bool, report: &Report) -> Option<DynamicMessage> {
+    let root = root(text, is_json, report)?;
+    let walk = Walk { schema, report, carries_unknown_types: true };
+    walk.message(&schema.message(names::DISCOVERY_RESPONSE)?, &root, "")
+}
+
+fn root(text: &str, is_json: bool, report: &Report) -> Option<Node> {
+    match parse(text, is_json) {
+        Ok(root) => {
+            report.place("", root.line);
+            Some(root)
+        }
         Err(tree::Malformed { line, text }) => {
             report.place("", line);
             report.unreadable("", text);
-            return None;
+            None
         }
-    };
-    report.place("", root.line);
-    Walk { schema, report }.message(&schema.message(names::BOOTSTRAP)?, &root, "")
+    }
+}
+
+/// Whether more configuration than is written here comes from elsewhere.
+fn is_driven(root: &Node) -> bool {
+    let Shape::Map(entries) = &root.shape else { return false };
+    let named = |entry: &Entry| matches!(entry.key.as_str(), "dynamic_resources" | "dynamicResources");
+    entries.iter().any(|entry| named(entry) && !entry.value.is_null())
 }
 
 /// Every document of a text: one where it is JSON, else those of a YAML stream.

@@ -15,4 +15,8 @@ mod unsupported;
 
 mod malformed;
 
+mod istiod;
+
+mod recorded;
+
 mod told;

@@ -24,12 +24,13 @@ const PAGES: &[Page] = &[
     Page { path: "/", about: "this list", answer: |_, _| index() },
     Page {
         path: "/debug/configz",
-        about: "the objects and services in force, and what is wrong with files",
+        about: "the services and EnvoyFilters in force, and what is wrong with files",
         answer: show::configz,
     },
     Page {
         path: "/debug/envoyfilters",
-        about: "each EnvoyFilter: where its patches were applied, or why nowhere; what was held back or refused",
+        about: "each EnvoyFilter: where its patches were applied, or why nowhere; what was held back or refused; \
+                with ?proxy=POD.NAMESPACE for one proxy",
         answer: show::envoyfilters,
     },
     Page {

@@ -3,6 +3,7 @@
 use super::pages::Asked;
 use super::{Face, numbers, reply};
 use crate::findings::Blame;
+use crate::object::Object;
 use crate::registry::service::Service;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -41,16 +42,27 @@ pub(super) fn syncz(face: &Face, _: &Asked) -> Response {
     reply::json(&face.server.proxies().iter().map(row).collect())
 }
 
-/// What became of every EnvoyFilter.
-pub(super) fn envoyfilters(face: &Face, _: &Asked) -> Response {
-    reply::json(&json!(*face.plane.findings()))
+/// What became of every EnvoyFilter: on all proxies, or on the one that is asked for.
+pub(super) fn envoyfilters(face: &Face, asked: &Asked) -> Response {
+    let Some(name) = asked.get("proxy") else { return reply::json(&json!(*face.plane.findings())) };
+    let proxies = face.server.proxies();
+    let Some(proxy) = proxies.iter().find(|proxy| proxy.node.short() == name || proxy.node.id == *name) else {
+        return reply::text(StatusCode::NOT_FOUND, format!("no proxy named {name} is connected; see /debug/syncz\n"));
+    };
+    match face.plane.given(&proxy.node) {
+        Ok(given) => reply::json(&json!(given.report())),
+        Err(error) => reply::text(StatusCode::NOT_FOUND, format!("{error}\n")),
+    }
 }
 
 pub(super) fn configz(face: &Face, _: &Asked) -> Response {
     let (state, remarks) = face.plane.published();
     let services = state.iter().flat_map(|state| &state.services).map(service);
+    let filters = state.iter().flat_map(|state| &state.envoy_filters).map(object);
     reply::json(&json!({
         "services": services.collect::<Vec<Value>>(),
+        "envoy_filters": filters.collect::<Vec<Value>>(),
+        "root_namespace": state.as_ref().map(|state| state.mesh.root_namespace.as_str()),
         "problems": lines(&remarks.problems),
         "refused": lines(&remarks.refused),
         "notes": lines(remarks.odd.iter().chain(&remarks.notes)),
@@ -59,6 +71,11 @@ pub(super) fn configz(face: &Face, _: &Asked) -> Response {
 
 fn lines<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Vec<String> {
     problems.into_iter().map(ToString::to_string).collect()
+}
+
+fn object(object: &Arc<Object>) -> Value {
+    let (meta, file, line) = (&object.meta, &*object.file, object.line);
+    json!({"namespace": meta.namespace, "name": meta.name, "file": file, "line": line})
 }
 
 fn service(service: &Arc<Service>) -> Value {

@@ -132,7 +132,7 @@ impl Worker {
             match (tcp, filter) {
                 (Some(meant), filter) => {
                     let stats = self.registry.tcp(self.number, &meant.stat_prefix);
-                    *filter = Some(pass::Filter { meant: meant.clone(), stats, gone: None });
+                    *filter = Some(pass::Filter { meant: meant.clone(), stats, turn: self.number as u64, gone: None });
                 }
                 (None, Some(filter)) => filter.gone = Some(Instant::now()),
                 (None, None) => {}

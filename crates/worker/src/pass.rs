@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Filter {
     pub(crate) meant: TcpProxy,
     pub(crate) stats: Arc<TcpStats>,
+    /// How many connections have chosen among its clusters.
+    pub(crate) turn: u64,
     /// Since when it is no more in the configuration.
     pub(crate) gone: Option<Instant>,
 }
@@ -167,10 +169,10 @@ impl Worker {
     /// The cluster that a new connection goes to; `None` is wherever it was meant to go.
     fn destination(&mut self, filter: usize) -> io::Result<Option<ClusterId>> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        let filter = self.tcp_filters[filter].as_ref().ok_or_else(gone)?;
+        let filter = self.tcp_filters[filter].as_mut().ok_or_else(gone)?;
         let Way::Clusters(clusters) = &filter.meant.to else { return Ok(None) };
-        self.next_member = self.next_member.wrapping_add(1);
-        let name = weighted(clusters, self.next_member as u64).ok_or_else(gone)?;
+        filter.turn = filter.turn.wrapping_add(1);
+        let name = weighted(clusters, filter.turn).ok_or_else(gone)?;
         if let Some(cluster) = self.clusters.named(name) {
             return Ok(Some(cluster));
         }

@@ -17,6 +17,9 @@ mod malformed;
 
 mod istiod;
 
+mod leniency;
+mod verdicts;
+
 mod recorded;
 
 mod told;

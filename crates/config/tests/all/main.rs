@@ -15,6 +15,9 @@ mod unsupported;
 
 mod malformed;
 
+mod chains;
+
+// What a control plane sends.
 mod istiod;
 
 mod leniency;

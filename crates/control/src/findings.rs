@@ -90,7 +90,7 @@ pub struct Patch {
 }
 
 /// A resource that goes out without some patches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct HeldBack {
     /// Kind and name.
     pub resource: String,
@@ -136,6 +136,7 @@ impl Findings {
                 }
             }
         }
+        findings.held_back.sort();
         for object in &state.envoy_filters {
             let key = (object.meta.namespace.clone(), object.meta.name.clone());
             let filter = filters.entry(key).or_default();
@@ -212,8 +213,9 @@ impl Filter {
     fn add(&mut self, one: OfFilter) {
         self.refused.extend(one.refused.into_iter().filter(|_| self.refused.is_empty()).collect::<Vec<_>>());
         self.warnings = one.warnings;
-        if one.not_for_this_proxy.is_some() {
-            self.not_for = one.not_for_this_proxy;
+        if let Some(why) = one.not_for_this_proxy {
+            // The first by text and not by chance, so that the same is told each time.
+            self.not_for = Some(self.not_for.take().map_or(why.clone(), |known| known.min(why)));
             return;
         }
         if one.patches.is_empty() {
@@ -253,6 +255,10 @@ impl From<OfPatch> for Patch {
 
 impl Patch {
     fn add(&mut self, one: OfPatch) {
+        // None, which is less than any reason, where it was applied.
+        if (&one.nothing, &one.nearest) < (&self.nothing, &self.nearest) {
+            (self.nothing, self.nearest) = (one.nothing, one.nearest);
+        }
         self.hit(one.hits);
         let extend = |known: &mut Vec<String>, more: Vec<String>| {
             let new: Vec<String> = more.into_iter().filter(|text| !known.contains(text)).collect();
@@ -260,10 +266,8 @@ impl Patch {
         };
         extend(&mut self.warnings, one.warnings);
         extend(&mut self.held_back, one.held_back);
-        if self.hit_count > 0 || !self.held_back.is_empty() {
-            self.nothing = None;
-            self.nearest.clear();
-        }
+        self.warnings.sort();
+        self.held_back.sort();
     }
 
     fn hit(&mut self, hits: Vec<Hit>) {

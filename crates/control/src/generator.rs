@@ -10,6 +10,8 @@
 //! - **A class** is all proxies of a group that serve the same ports in the same way and have, if a headless service has
 //!   an endpoint there, the same address. It has one [`Snapshot`].
 
+mod inbound;
+
 use crate::generate::{self, View};
 use crate::node::Node;
 use crate::object::Labels;
@@ -18,6 +20,7 @@ use crate::registry::service::Service;
 use crate::registry::{Modes, Rule, Scope, Served, State};
 use crate::snapshot::{Layered, Resource, Resources, Snapshot, set, wires};
 use config::{Mismatch, Problem, Schema};
+use inbound::{Entry, EntryKey, Inbound, InboundKey};
 use patch::{ProxyInfo, Report};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -92,40 +95,6 @@ struct Group {
     listener_set: Arc<ResourceSet>,
     /// The address of a headless service's endpoint, by the listener's name.
     of_endpoints: HashMap<String, String>,
-    report: Arc<Report>,
-}
-
-/// What decides what a proxy gets for coming in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct EntryKey {
-    served: Vec<(u16, usize, usize)>,
-    modes: Modes,
-    view: usize,
-}
-
-/// What a workload gets for coming in, before EnvoyFilters.
-struct Entry {
-    /// Those that lead to it, which the key points to.
-    services: Vec<Arc<Service>>,
-    clusters: Resources,
-    listener: Arc<Resource>,
-}
-
-/// What decides what EnvoyFilters make of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct InboundKey {
-    entry: usize,
-    namespace: String,
-    filtered_by: Chosen,
-}
-
-/// What EnvoyFilters make of it. Like the entry it does not change with the services that the workload talks to, so it
-/// outlives the state.
-struct Inbound {
-    /// What the key points to.
-    entry: Arc<Entry>,
-    clusters: Arc<Resources>,
-    listeners: Arc<Resources>,
     report: Arc<Report>,
 }
 
@@ -223,9 +192,8 @@ impl Generator {
         let alive: HashSet<usize> = state.services.iter().map(address).collect();
         if self.state.as_ref().is_some_and(|former| state.shapes_services_like(former)) {
             self.made.retain(|_, made| alive.contains(&address(&made.service)));
-            let is_alive = |entry: &Entry| entry.services.iter().all(|service| alive.contains(&address(service)));
-            self.entries.retain(|_, entry| is_alive(entry));
-            self.inbound.retain(|_, made| is_alive(&made.entry));
+            self.entries.retain(|_, entry| entry.is_alive(&alive));
+            self.inbound.retain(|_, made| made.entry.is_alive(&alive));
         } else {
             self.made.clear();
             self.entries.clear();
@@ -354,49 +322,6 @@ impl Generator {
             served,
             reports: Reports { outbound, inbound: Arc::clone(&inbound.report), refused },
         })
-    }
-
-    fn inbound(
-        &mut self,
-        asker: &Asker,
-        group: &Group,
-        served: &[Served],
-        class: &Class,
-    ) -> Result<Arc<Inbound>, Mismatch> {
-        let entry = self.entry(asker, served, class)?;
-        let key = InboundKey {
-            entry: address(&entry),
-            namespace: asker.node.namespace.clone(),
-            filtered_by: group.filtered_by.clone(),
-        };
-        if let Some(known) = self.inbound.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let (clusters, listeners) = (entry.clusters.clone(), vec![Arc::clone(&entry.listener)]);
-        let (clusters, listeners, report) =
-            self.filters.apply(&self.schema, Side::Inbound, &asker.info, clusters, listeners);
-        let (clusters, listeners, report) = (Arc::new(clusters), Arc::new(listeners), Arc::new(report));
-        let inbound = Arc::new(Inbound { entry, clusters, listeners, report });
-        self.inbound.insert(key, Arc::clone(&inbound));
-        Ok(inbound)
-    }
-
-    fn entry(&mut self, asker: &Asker, served: &[Served], class: &Class) -> Result<Arc<Entry>, Mismatch> {
-        let key = EntryKey { served: class.served.clone(), modes: class.modes.clone(), view: address(&asker.view) };
-        if let Some(known) = self.entries.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let mut clusters = Vec::new();
-        for cluster in generate::inbound_clusters(served, &asker.view) {
-            clusters.push(self.resource(Kind::Cluster, &cluster)?);
-        }
-        clusters.push(self.resource(Kind::Cluster, &generate::inbound_passthrough(&asker.view))?);
-        let listener = generate::virtual_inbound(served, &class.modes, &asker.view);
-        let listener = self.resource(Kind::Listener, &listener)?;
-        let services = served.iter().map(|one| Arc::clone(&one.service)).collect();
-        let entry = Arc::new(Entry { services, clusters, listener });
-        self.entries.insert(key, Arc::clone(&entry));
-        Ok(entry)
     }
 
     /// The same set of an earlier state, if somebody still holds it.

@@ -38,3 +38,50 @@ impl Moved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Moved, State};
+    use crate::written::mesh::Mesh;
+    use crate::written::objects;
+    use std::sync::Arc;
+
+    fn state(services: &[(&str, &str)]) -> State {
+        let written = |(name, ip): &(&str, &str)| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{clusterIP: {ip}, ports: [{{port: 1}}]}}\n"
+            )
+        };
+        let text: String = services.iter().map(written).collect();
+        let objects: Vec<_> = objects(&text, "a.yaml").found.into_iter().map(Arc::new).collect();
+        State::new(&objects, Arc::new(Mesh::default()), None)
+    }
+
+    #[test]
+    fn a_service_is_followed_from_address_to_address() {
+        let mut moved = Moved::default();
+        let states = [[("a", "10.0.0.1")], [("a", "10.0.0.2")], [("a", "fd00::3")]].map(|services| state(&services));
+        moved.note(None, &states[0]);
+        assert_eq!(moved.hint("10.0.0.1_6379", &states[0]), "");
+        moved.note(Some(&states[0]), &states[1]);
+        moved.note(Some(&states[1]), &states[2]);
+        let now = "; the service a.default.svc.cluster.local is now at fd00::3";
+        assert_eq!(moved.hint("10.0.0.1_6379", &states[2]), now);
+        assert_eq!(moved.hint("10.0.0.2_6379", &states[2]), now);
+        assert_eq!(moved.hint("virtualInbound", &states[2]), "");
+        // Back to the first, which is then no former address any more.
+        moved.note(Some(&states[2]), &states[0]);
+        assert_eq!(moved.hint("10.0.0.1_6379", &states[0]), "");
+        assert!(moved.hint("fd00::3_6379", &states[0]).ends_with("is now at 10.0.0.1"));
+    }
+
+    #[test]
+    fn one_that_is_gone_is_told_so_and_another_at_its_address_counts() {
+        let mut moved = Moved::default();
+        let (old, gone, other) = (state(&[("a", "10.0.0.1")]), state(&[]), state(&[("b", "10.0.0.1")]));
+        moved.note(Some(&old), &gone);
+        assert!(moved.hint("10.0.0.1_6379", &gone).ends_with("which was there, has no address any more"));
+        moved.note(Some(&gone), &other);
+        assert_eq!(moved.hint("10.0.0.1_6379", &other), "");
+    }
+}

@@ -88,6 +88,9 @@ pub struct ProxyArgs {
     /// Threads that serve clients [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// Keeps what the control plane delivers over ADS in this file, for a start without it
+    #[arg(long, value_name = "FILE")]
+    pub xds_cache: Option<PathBuf>,
     /// Prints the configuration as Envoy YAML instead of running it
     #[arg(long)]
     pub print_config: bool,

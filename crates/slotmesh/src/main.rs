@@ -38,5 +38,5 @@ fn proxy(args: &cli::ProxyArgs) -> anyhow::Result<()> {
     if args.print_config {
         return cli::print(&config::print::yaml(&loaded.proxy));
     }
-    boot::run(loaded.proxy, loaded.dump, args.workers())
+    boot::run(loaded, boot::Options { workers: args.workers(), cache: args.xds_cache.clone() })
 }

@@ -35,6 +35,15 @@ impl Node {
         }
     }
 
+    /// From its encoded message.
+    ///
+    /// # Errors
+    /// The bytes are no `envoy.config.core.v3.Node`; in words.
+    pub fn decode(bytes: &[u8]) -> Result<Node, String> {
+        let written = <proto::Node as prost::Message>::decode(bytes).map_err(|error| error.to_string())?;
+        Ok(Node::read(&written))
+    }
+
     /// To its message.
     pub fn write(&self) -> proto::Node {
         let (name, version) = self.user_agent.split_once(' ').unwrap_or((&self.user_agent, ""));

@@ -150,6 +150,17 @@ pub struct DiscoveryResponse {
     pub control_plane: Option<ControlPlane>,
 }
 
+impl DiscoveryResponse {
+    /// A response that holds these resources, each a type URL and an encoded message.
+    pub fn of(version: String, resources: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let any = |(type_url, value): (String, Vec<u8>)| {
+            prost::Message::encode_to_vec(&Any { type_url, value: value.into() }).into()
+        };
+        let resources = resources.into_iter().map(any).collect();
+        Self { version_info: version, resources, ..Self::default() }
+    }
+}
+
 /// A request of the incremental protocol; also its ACK and NACK.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeltaDiscoveryRequest {

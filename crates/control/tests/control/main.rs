@@ -4,5 +4,6 @@
 mod world;
 
 mod files;
+mod findings;
 mod registry;
 mod sharing;

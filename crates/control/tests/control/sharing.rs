@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use xds::Kind;
 
 fn service(name: &str, ip: &str) -> String {
     format!(
@@ -89,6 +90,10 @@ fn a_change_of_one_service_makes_its_resources_anew_and_no_others() {
     let new = generator.snapshot(&changed, &proxy("10.1.0.1", "x")).unwrap();
     let all = |of: &Snapshot| of.listeners.iter().chain(of.clusters.iter()).cloned().collect::<Vec<_>>();
     let known: HashSet<*const Resource> = all(&old).iter().map(Arc::as_ptr).collect();
+    // What did not change is the very same also for the server, which then need not look at it.
+    assert!(!Arc::ptr_eq(old.served.set(Kind::Listener), new.served.set(Kind::Listener)));
+    assert!(Arc::ptr_eq(old.served.set(Kind::Cluster), new.served.set(Kind::Cluster)));
+    assert!(Arc::ptr_eq(old.served.set(Kind::Endpoints), new.served.set(Kind::Endpoints)));
     let kept = all(&new).into_iter().filter(|one| known.contains(&Arc::as_ptr(one)));
     let kept: Vec<String> = kept.map(|one| one.name().to_owned()).collect();
     let of_one = "outbound|6379||one.a.svc.cluster.local";

@@ -4,6 +4,7 @@ use super::house::{Known, Shown};
 use meant::{Cluster, Proxy};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tls::Secrets;
 use topology::{DiscoveryStats, Reporter};
 use worker::{Crew, Plan, Report};
 
@@ -26,11 +27,11 @@ impl Conductor {
         Ok(Self { crew, known: HashMap::new(), reporters, shown: Arc::default() })
     }
 
-    /// Runs `proxy` from now on. What is the same `Arc` as before goes on as it is.
+    /// Runs `proxy` from now on, with these secrets. What is the same `Arc` as before goes on as it is.
     ///
     /// # Errors
     /// A listener's address cannot be had; nothing has changed then.
-    pub fn run(&mut self, proxy: &Arc<Proxy>) -> Result<(), worker::Error> {
+    pub fn run(&mut self, proxy: &Arc<Proxy>, _secrets: &Secrets) -> Result<(), worker::Error> {
         self.crew.change(proxy)?;
         let mut known = HashMap::new();
         let mut order = Vec::new();
@@ -49,6 +50,14 @@ impl Conductor {
         self.listen_to_reports();
         self.show(proxy, order);
         Ok(())
+    }
+
+    /// Members that were delivered for a cluster of type `EDS`.
+    pub fn deliver(&self, cluster: &str, members: &[meant::Endpoint]) {
+        let known = self.crew.cluster(cluster).and_then(|number| self.known.get(&number));
+        if let Some(known) = known {
+            known.handle.deliver(members);
+        }
     }
 
     /// What the admin face looks at.

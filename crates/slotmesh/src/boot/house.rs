@@ -1,5 +1,6 @@
 //! What the admin face shows of the running proxy.
 
+use super::ledger::Ledger;
 use admin::{ClusterStatus, House, Info, ListenerStatus, Missing, NodeStatus, Role, State};
 use meant::Discovery;
 use observe::{Registry, Sample, Scope};
@@ -35,15 +36,23 @@ pub struct Inside {
     registry: Arc<Registry>,
     bootstrap: Value,
     workers: usize,
+    /// What was delivered, if there is somebody who delivers.
+    delivered: Option<Arc<Ledger>>,
     started: Instant,
     quit: Arc<Notify>,
 }
 
 impl Inside {
-    pub fn new(shown: Arc<Mutex<Arc<Shown>>>, registry: Arc<Registry>, dump: &str, workers: usize) -> Self {
+    pub fn new(
+        shown: Arc<Mutex<Arc<Shown>>>,
+        registry: Arc<Registry>,
+        dump: &str,
+        workers: usize,
+        delivered: Option<Arc<Ledger>>,
+    ) -> Self {
         let bootstrap = serde_json::from_str(dump).unwrap_or_default();
         let (started, quit) = (Instant::now(), Arc::default());
-        Self { shown, registry, bootstrap, workers, started, quit }
+        Self { shown, registry, bootstrap, workers, delivered, started, quit }
     }
 
     /// Rung when the process is to end.
@@ -58,7 +67,10 @@ impl Inside {
 
 impl House for Inside {
     fn state(&self) -> State {
-        State::Live
+        match &self.delivered {
+            Some(delivered) if !delivered.is_ready() => State::Initializing,
+            _ => State::Live,
+        }
     }
 
     fn missing(&self) -> Vec<Missing> {
@@ -82,6 +94,7 @@ impl House for Inside {
                 samples.push(Sample { scope: scope(), name: name.into(), kind, value });
             });
         }
+        samples.extend(self.delivered.iter().flat_map(|delivered| delivered.samples()));
         samples
     }
 
@@ -89,7 +102,7 @@ impl House for Inside {
         let status = |known: &Known| ClusterStatus {
             name: known.cluster.name.clone(),
             kind: kind(&known.cluster.discovery).into(),
-            added_via_api: false,
+            added_via_api: self.delivered.as_ref().is_some_and(|ledger| ledger.has_cluster(&known.cluster.name)),
             nodes: known.handle.status().view.as_ref().map(nodes).unwrap_or_default(),
         };
         self.shown().clusters.iter().map(status).collect()
@@ -106,11 +119,20 @@ impl House for Inside {
         let (listeners, clusters) = (of("listeners"), of("clusters"));
         let listeners: Vec<Value> = listeners.into_iter().map(|listener| json!({ "listener": listener })).collect();
         let clusters: Vec<Value> = clusters.into_iter().map(|cluster| json!({ "cluster": cluster })).collect();
-        json!({ "configs": [
-            { "@type": kind("BootstrapConfigDump"), "bootstrap": self.bootstrap },
-            { "@type": kind("ClustersConfigDump"), "static_clusters": clusters },
-            { "@type": kind("ListenersConfigDump"), "static_listeners": listeners },
-        ]})
+        let mut configs = vec![
+            json!({ "@type": kind("BootstrapConfigDump"), "bootstrap": self.bootstrap }),
+            json!({ "@type": kind("ClustersConfigDump"), "static_clusters": clusters }),
+            json!({ "@type": kind("ListenersConfigDump"), "static_listeners": listeners }),
+        ];
+        if let Some(delivered) = &self.delivered {
+            let dump = delivered.dump();
+            configs[1]["dynamic_active_clusters"] = dump.clusters.into();
+            configs[1]["dynamic_warming_clusters"] = dump.refused_clusters.into();
+            configs[2]["dynamic_listeners"] = dump.listeners.into();
+            configs.push(json!({ "@type": kind("EndpointsConfigDump"), "dynamic_endpoint_configs": dump.endpoints }));
+            configs.push(json!({ "@type": kind("SecretsConfigDump"), "dynamic_active_secrets": dump.secrets }));
+        }
+        json!({ "configs": configs })
     }
 
     fn info(&self) -> Info {

@@ -1,0 +1,157 @@
+//! Follows what control planes and files deliver: asks for it in Envoy's order, judges it, runs it, and says yes or no.
+
+use super::conductor::Conductor;
+use super::couriers::{Brought, Couriers};
+use super::deliveries::{Deliveries, Wants};
+use super::ledger::Ledger;
+use meant::{ConfigSource, Discovery, Dynamic};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use xds::Kind;
+use xds::client::{Refused, Update, Verdict, Want};
+
+/// How long listeners wait for the clusters, and these for their members, before they are asked for all the same
+/// (`initial_fetch_timeout`, Envoy's default).
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What is delivered becomes what runs.
+pub struct Following {
+    dynamic: Dynamic,
+    deliveries: Deliveries,
+    couriers: Couriers,
+    brought: mpsc::Receiver<Brought>,
+    wants: Wants,
+    /// Listeners that open before their clusters are known would answer their first clients with errors.
+    listeners: Turn,
+    ledger: Arc<Ledger>,
+}
+
+/// Whether the listeners have been asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The clusters, or members of some, are not here.
+    AfterClusters(Instant),
+    Asked,
+    /// The first have come, or there are none to come.
+    Here,
+}
+
+impl Following {
+    pub fn new(
+        dynamic: Dynamic,
+        deliveries: Deliveries,
+        (couriers, brought): (Couriers, mpsc::Receiver<Brought>),
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let listeners = Turn::AfterClusters(Instant::now() + PATIENCE);
+        Self { dynamic, deliveries, couriers, brought, wants: Wants::new(), listeners, ledger }
+    }
+
+    /// Runs the bootstrap, then whatever comes. Ends only with an error of the bootstrap.
+    pub async fn run(mut self, conductor: &mut Conductor) -> anyhow::Result<()> {
+        self.refresh(conductor)?;
+        match self.dynamic.clusters.clone() {
+            Some(source) => self.couriers.want(Kind::Cluster, &source, Want::Everything),
+            None => self.ask_for_listeners(),
+        }
+        loop {
+            let until = match self.listeners {
+                Turn::AfterClusters(until) => until,
+                _ => Instant::now() + PATIENCE,
+            };
+            tokio::select! {
+                Some((source, update)) = self.brought.recv() => self.take(conductor, &source, update),
+                () = sleep_until(until) => self.stop_waiting(until),
+            }
+            self.ledger.look(&self.deliveries, &self.couriers);
+        }
+    }
+
+    fn take(&mut self, conductor: &mut Conductor, source: &ConfigSource, update: Update) {
+        let before = (self.deliveries.listeners.clone(), self.deliveries.clusters.clone());
+        let mut refused = self.deliveries.take(&update, source);
+        while let Err(error) = self.refresh(conductor) {
+            // An address that cannot be had is the fault of one listener; the others go on without it.
+            let culprit = match &error {
+                worker::Error::Listen { listener, .. } => update.changed.iter().find(|one| *one.name == **listener),
+                worker::Error::Start(_) => None,
+            };
+            let Some(culprit) = culprit else {
+                (self.deliveries.listeners, self.deliveries.clusters) = before;
+                refused = Verdict::refuse_all(&update.changed, &error.to_string()).refused;
+                break;
+            };
+            match before.0.get(&culprit.name) {
+                Some(item) => drop(self.deliveries.listeners.insert(Arc::clone(&culprit.name), item.clone())),
+                None => drop(self.deliveries.listeners.remove(&culprit.name)),
+            }
+            self.deliveries.refuse(update.kind, culprit, &error.to_string());
+            refused.push(Refused { name: Arc::clone(&culprit.name), reason: error.to_string() });
+        }
+        self.ledger.count(&update, &refused);
+        let kind = update.kind;
+        update.answer(Verdict { refused });
+        self.advance(kind);
+    }
+
+    /// Runs what is delivered now, and asks for what that needs.
+    fn refresh(&mut self, conductor: &mut Conductor) -> Result<(), worker::Error> {
+        let proxy = self.deliveries.proxy();
+        conductor.run(&proxy, &self.deliveries.secrets)?;
+        for cluster in &proxy.clusters {
+            if let Discovery::Delivered { service, .. } = &cluster.discovery
+                && let Some(members) = self.deliveries.members(service)
+            {
+                conductor.deliver(&cluster.name, members);
+            }
+        }
+        let wants = Deliveries::wants(&proxy);
+        for (key, (source, names)) in &wants {
+            if self.wants.get(key).is_none_or(|(_, before)| before != names) {
+                self.couriers.want(key.0, source, Want::named(names.iter().cloned()));
+            }
+        }
+        for (key, (source, _)) in self.wants.iter().filter(|(key, _)| !wants.contains_key(*key)) {
+            self.couriers.want(key.0, source, Want::named::<&str>([]));
+        }
+        self.wants = wants;
+        Ok(())
+    }
+
+    /// After an answer of this kind: is it the listeners' turn?
+    fn advance(&mut self, kind: Kind) {
+        match self.listeners {
+            Turn::AfterClusters(_) if self.clusters_are_here(kind) => self.ask_for_listeners(),
+            Turn::Asked if kind == Kind::Listener => self.listeners = Turn::Here,
+            _ => return,
+        }
+        self.ledger.set_ready(self.listeners == Turn::Here);
+    }
+
+    fn clusters_are_here(&self, kind: Kind) -> bool {
+        let members = self.wants.iter().filter(|((kind, _), _)| *kind == Kind::Endpoints);
+        let mut services = members.flat_map(|(_, (_, names))| names);
+        matches!(kind, Kind::Cluster | Kind::Endpoints)
+            && services.all(|service| self.deliveries.members(service).is_some())
+    }
+
+    fn stop_waiting(&mut self, until: Instant) {
+        if self.listeners == Turn::AfterClusters(until) {
+            tracing::warn!(patience = ?PATIENCE, "the clusters have not all come; asking for the listeners all the same");
+            self.ask_for_listeners();
+        }
+    }
+
+    fn ask_for_listeners(&mut self) {
+        self.listeners = match self.dynamic.listeners.clone() {
+            Some(source) => {
+                self.couriers.want(Kind::Listener, &source, Want::Everything);
+                Turn::Asked
+            }
+            None => Turn::Here,
+        };
+        self.ledger.set_ready(self.listeners == Turn::Here);
+    }
+}

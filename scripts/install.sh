@@ -16,6 +16,9 @@ need cc build-essential
 if [ "$purpose" = test ]; then
   need python3 python3-venv
   need valgrind valgrind
+  # What is redirected to a sidecar is tested in a network namespace.
+  need iptables iptables
+  need ip iproute2
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -63,11 +63,11 @@ impl Place {
     }
 }
 
-fn bootstrap(xds: SocketAddr, api: &str) -> String {
+fn bootstrap(xds: SocketAddr, api: &str, pod: &str) -> String {
     format!(
         "
 node:
-  id: sidecar~10.244.0.31~redis-client-0.redis~redis.svc.cluster.local
+  id: sidecar~{pod}.redis~redis.svc.cluster.local
   cluster: redis-client.redis
   metadata: {{ ISTIO_VERSION: 1.31.0, NAMESPACE: redis }}
 admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: $ADMIN }} }} }}
@@ -111,6 +111,9 @@ fn settled(plane: &Plane, what: &str) -> Value {
     settled.unwrap_or_else(|error| panic!("{error}\n{last:#}\n{}", plane.log()))
 }
 
+/// The pod of the client.
+const CLIENT: &str = "10.244.0.31~redis-client-0";
+
 fn play(api: &str) {
     let place = Place::new();
     let folder = tempfile::TempDir::new().unwrap();
@@ -118,7 +121,7 @@ fn play(api: &str) {
     std::fs::write(&mesh_file, mesh()).unwrap();
     let plane = Plane::start_with(&place.files(), &["--mesh", mesh_file.to_str().unwrap()]);
     let binary = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");
-    let envoy = Proxy::envoy(&binary, &bootstrap(plane.address("xds"), api)).unwrap();
+    let envoy = Proxy::envoy(&binary, &bootstrap(plane.address("xds"), api, CLIENT)).unwrap();
     let row = settled(&plane, "all is acknowledged");
     assert!(!row.to_string().contains("lastError"), "{row:#}");
     assert_eq!(envoy.stat("listener_manager.total_listeners_active").unwrap(), Some(16));
@@ -171,6 +174,27 @@ fn refusal(plane: &Plane) {
         Ok((!row.to_string().contains("lastError")).then_some(()))
     });
     mended.unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
+}
+
+#[test]
+fn envoy_acknowledges_the_examples_as_they_are_beside_every_workload() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mesh_file = folder.path().join("mesh.yaml");
+    std::fs::write(&mesh_file, mesh()).unwrap();
+    let plane = Plane::start_with(&tutorial(true), &["--mesh", mesh_file.to_str().unwrap()]);
+    let binary = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");
+    for (pod, listeners) in [(CLIENT, 17), ("10.244.0.11~redis-cluster-0", 15), ("10.244.0.21~redis-mirror-0", 17)] {
+        wait::until_true("the one before is gone", PATIENT, || {
+            Ok(plane.json("/debug/syncz").as_array().unwrap().is_empty())
+        })
+        .unwrap();
+        let envoy = Proxy::envoy(&binary, &bootstrap(plane.address("xds"), "DELTA_GRPC", pod)).unwrap();
+        let row = settled(&plane, pod);
+        assert!(!row.to_string().contains("lastError"), "{row:#}");
+        assert_eq!(envoy.stat("listener_manager.total_listeners_active").unwrap(), Some(listeners), "{pod}");
+    }
+    assert_eq!(plane.metric("pilot_total_xds_rejects{type=\"lds\"}"), Some(0.0));
+    assert_eq!(plane.metric("pilot_total_xds_rejects{type=\"cds\"}"), Some(0.0));
 }
 
 #[test]

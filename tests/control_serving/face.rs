@@ -47,6 +47,11 @@ fn a_folder_that_is_not_there_and_a_port_that_is_taken_are_told() {
     assert!(status == Some(1) && told.contains(&format!("cannot listen on {taken} (http)")), "{told}");
     let (status, told) = run(&["--files", &folder, "--xds-tls", "127.0.0.1:0"]);
     assert!(status == Some(2) && told.contains("--tls-cert"), "{told}");
+    let no_pem = plane.at("pods.yaml").display().to_string();
+    let tls = ["--xds-tls", "127.0.0.1:0", "--tls-cert", &no_pem, "--tls-key", &no_pem];
+    let free = ["--files", &folder, "--xds", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+    let (status, told) = run(&[&free[..], &tls[..]].concat());
+    assert!(status == Some(1) && told.contains("TLS of the xDS server"), "{told}");
     let (status, told) = run(&["--files", &folder, "--print"]);
     assert!(status == Some(2) && told.contains("--node"), "{told}");
 }

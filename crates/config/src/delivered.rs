@@ -40,9 +40,19 @@ pub struct Sources {
     /// By the name of the cluster; or why it is no server.
     servers: BTreeMap<String, Result<ControlPlane, String>>,
     secrets: BTreeMap<String, Delivered>,
+    /// There is no `ads_config`, so nothing can come from it.
+    lacks_ads: bool,
 }
 
 impl Sources {
+    pub(crate) fn set_ads(&mut self, is_there: bool) {
+        self.lacks_ads = !is_there;
+    }
+
+    pub(crate) fn has_ads(&self) -> bool {
+        !self.lacks_ads
+    }
+
     pub(crate) fn add_server(&mut self, cluster: String, server: Result<ControlPlane, String>) {
         self.servers.insert(cluster, server);
     }
@@ -93,7 +103,7 @@ pub fn secret(schema: &Schema, message: &[u8]) -> Result<Reading<(String, Delive
 }
 
 /// The encoded message of a type, by its full name or URL, as protobuf's JSON form with Envoy's field names; what Envoy
-/// marks as sensitive is `[redacted]`. Values of types that the schema does not know show their bytes: ask
+/// marks as sensitive is `[redacted]`. Of values whose type the schema does not know only the type is shown: ask
 /// [`Schema::load_mesh`] for those of Istio.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! The bootstrap, or what was delivered, for `/config_dump`: protobuf's JSON form with secrets hidden.
 //!
 //! Hidden is what Envoy hides: every field whose descriptor says `udpa.annotations.sensitive`, whole, and the same
-//! fields by name inside a `google.protobuf.Struct`, which has no descriptors.
+//! fields by name inside a `google.protobuf.Struct`, which has no descriptors. Of a value whose type is not known only the
+//! type is shown.
 
 use crate::dynamic;
 use crate::schema::{Schema, names};
@@ -12,8 +13,19 @@ use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, MapKey
 const HIDDEN: &str = "[redacted]";
 
 /// Sensitive fields, without underscores and in lower case, for messages spelt as a `google.protobuf.Struct`.
-const SENSITIVE_NAMES: [&str; 5] =
-    ["authpassword", "authusername", "downstreamauthpassword", "downstreamauthpasswords", "downstreamauthusername"];
+const SENSITIVE_NAMES: [&str; 11] = [
+    "authpassword",
+    "authusername",
+    "downstreamauthpassword",
+    "downstreamauthpasswords",
+    "downstreamauthusername",
+    "password",
+    "pkcs12",
+    "privatekey",
+    "secret",
+    "sessionticketkeys",
+    "token",
+];
 
 /// `bootstrap` as indented JSON.
 pub(crate) fn json(schema: &Schema, bootstrap: DynamicMessage) -> Result<String, String> {
@@ -56,16 +68,21 @@ impl Hider<'_> {
     }
 
     fn any(&self, any: &mut DynamicMessage) {
-        let Some(mut held) = self.schema.unpack(any) else { return };
-        self.message(&mut held);
-        any.set_field_by_name("value", Value::Bytes(held.encode_to_vec().into()));
+        let bytes = match self.schema.unpack(any) {
+            Some(mut held) => {
+                self.message(&mut held);
+                held.encode_to_vec()
+            }
+            // Nobody knows what in it is a secret.
+            None => Vec::new(),
+        };
+        any.set_field_by_name("value", Value::Bytes(bytes.into()));
     }
 
     fn structure(&self, structure: &mut DynamicMessage) {
         let Some(Value::Map(fields)) = structure.get_field_by_name_mut("fields") else { return };
         for (key, value) in fields {
-            let named = |key: &str| SENSITIVE_NAMES.contains(&key.replace('_', "").to_ascii_lowercase().as_str());
-            let hidden = matches!(key, MapKey::String(key) if named(key));
+            let hidden = matches!(key, MapKey::String(key) if is_sensitive_name(key));
             if hidden { hide(value) } else { self.value(value) }
         }
     }
@@ -73,6 +90,10 @@ impl Hider<'_> {
     fn is_sensitive(&self, field: &FieldDescriptor) -> bool {
         field.options().get_extension(&self.sensitive).as_bool() == Some(true)
     }
+}
+
+fn is_sensitive_name(key: &str) -> bool {
+    SENSITIVE_NAMES.contains(&key.replace('_', "").to_ascii_lowercase().as_str())
 }
 
 /// Hides every text and byte in `value`, and sets every number to nothing.

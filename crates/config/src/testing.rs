@@ -1,6 +1,6 @@
 //! What the tests of several modules need.
 
-use meant::{Filter, Proxy, Secret};
+use meant::{Filter, Identity, Proxy, Secret};
 
 /// Everything of a proxy, its secrets as well, which `Debug` hides.
 pub(crate) fn whole(proxy: &Proxy) -> String {
@@ -13,6 +13,11 @@ pub(crate) fn whole(proxy: &Proxy) -> String {
             secrets.extend(filter.auth.username.clone());
             secrets.extend(filter.auth.passwords.clone());
         }
+        let tls = listener.all_chains().filter_map(|chain| chain.tls.as_ref());
+        secrets.extend(tls.filter_map(|tls| match &tls.shared.identity {
+            Some(Identity::Written { key, .. }) => Some(key.clone()),
+            _ => None,
+        }));
     }
     for cluster in &proxy.clusters {
         let of_nodes = cluster.upstream.nodes.iter().map(|node| &node.credentials);

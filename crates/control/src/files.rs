@@ -15,10 +15,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A file that was written to less than this ago may still be written to.
 const SETTLED: Duration = Duration::from_millis(60);
+
+/// Some editors take a file away before they write it anew: if it comes back faulty within this time, what it held counts.
+const RETURNING: Duration = Duration::from_secs(2);
 
 /// Larger than any such file.
 const MOST_BYTES: u64 = 64 << 20;
@@ -32,6 +35,8 @@ pub struct Files {
     folder: PathBuf,
     mesh_file: Option<PathBuf>,
     known: BTreeMap<PathBuf, Known>,
+    /// What was known of files that have just gone, and when they went.
+    gone: BTreeMap<PathBuf, (Instant, Known)>,
     mesh: Arc<Mesh>,
     state: Option<Arc<State>>,
     /// The objects that count in it.
@@ -88,6 +93,7 @@ impl Files {
             folder: folder.to_owned(),
             mesh_file: mesh_file.map(Path::to_owned),
             known: BTreeMap::new(),
+            gone: BTreeMap::new(),
             mesh: Arc::new(Mesh::default()),
             state: None,
             counted: Vec::new(),
@@ -102,9 +108,7 @@ impl Files {
         let mut present = Vec::new();
         list(&self.folder, &mut present, DEEPEST)?;
         let wanted: BTreeSet<PathBuf> = present.into_iter().chain(self.mesh_file.clone()).collect();
-        let before = self.known.len();
-        self.known.retain(|path, _| wanted.contains(path));
-        let mut is_new = self.known.len() != before || self.state.is_none();
+        let mut is_new = self.let_go(&wanted) || self.state.is_none();
         let mut waits = false;
         for path in wanted {
             match self.look(path) {
@@ -125,6 +129,17 @@ impl Files {
         Ok(Refreshed { state, is_new, waits, problems, notes })
     }
 
+    /// Forgets files that are no more. Returns whether there were any.
+    fn let_go(&mut self, wanted: &BTreeSet<PathBuf>) -> bool {
+        self.gone.retain(|_, (at, _)| at.elapsed() < RETURNING);
+        let gone: Vec<PathBuf> = self.known.keys().filter(|path| !wanted.contains(*path)).cloned().collect();
+        for path in &gone {
+            let known = self.known.remove(path).map(|known| (Instant::now(), known));
+            self.gone.extend(known.map(|known| (path.clone(), known)));
+        }
+        !gone.is_empty()
+    }
+
     /// Reads a file if it has changed. What is there at the first look of all is read at once.
     fn look(&mut self, path: PathBuf) -> Look {
         let mark = mark(&path);
@@ -134,7 +149,7 @@ impl Files {
         if self.state.is_some() && !is_settled(mark) {
             return Look::Unsettled;
         }
-        let former = self.known.remove(&path);
+        let former = self.known.remove(&path).or_else(|| self.gone.remove(&path).map(|(_, known)| known));
         let known = self.read(&path, mark, former);
         self.known.insert(path, known);
         Look::Read

@@ -210,13 +210,12 @@ impl Source for Plane {
     fn judged(&self, node: &xds::Node, kind: Kind, nack: Option<&Nack>) {
         let blame = nack.map(|nack| self.blame(node, kind, nack));
         if let Some(Blame { proxy, kind, resources, patches, .. }) = &blame {
-            let (resources, patches) = (resources.join(", "), patches.join(", "));
-            match patches.is_empty() {
-                false => {
-                    tracing::error!(proxy, kind, resources, "what was refused was patched by EnvoyFilter {patches}")
-                }
-                true => tracing::error!(proxy, kind, resources, "no EnvoyFilter patched what was refused"),
-            }
+            let because = match (resources.is_empty(), patches.is_empty()) {
+                (true, _) => "the words of the refusal name no resource".to_owned(),
+                (false, true) => "no EnvoyFilter patched what was refused".to_owned(),
+                (false, false) => format!("what was refused was patched by EnvoyFilter {}", patches.join(", ")),
+            };
+            tracing::error!(proxy, kind, resources = resources.join(", "), "{because}");
         }
         let mut inner = self.inner();
         let key = (node.id.clone(), kind);

@@ -55,6 +55,11 @@ impl Sockets {
         self.matches.iter().position(fits).map_or(0, |place| place as u16 + 1)
     }
 
+    /// TLS of every socket that has it.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<ClientTls>> {
+        self.default.iter().chain(self.matches.iter().filter_map(|entry| entry.socket.as_ref()))
+    }
+
     /// The socket of a number that [`Sockets::number`] gave.
     pub fn at(&self, number: u16) -> Option<&Arc<ClientTls>> {
         match usize::from(number).checked_sub(1) {

@@ -13,6 +13,12 @@ stats! {
         downstream_cx_overflow: Counter = "downstream_cx_overflow",
         /// Connections closed because no filter chain matched them.
         no_filter_chain_match: Counter = "no_filter_chain_match",
+        /// Connections whose first bytes are awaited, or whose TLS handshake goes on.
+        downstream_pre_cx_active: Gauge = "downstream_pre_cx_active",
+        /// Connections whose first bytes did not come in time.
+        downstream_pre_cx_timeout: Counter = "downstream_pre_cx_timeout",
+        /// Connections closed because the TLS handshake took too long.
+        downstream_cx_transport_socket_connect_timeout: Counter = "downstream_cx_transport_socket_connect_timeout",
     }
 }
 
@@ -33,5 +39,7 @@ stats! {
         downstream_cx_tx_bytes_buffered: Gauge = "downstream_cx_tx_bytes_buffered",
         /// Connections closed because nothing moved for the idle timeout.
         idle_timeout: Counter = "idle_timeout",
+        /// slotmesh's own: connections closed because they would have come back to the proxy itself.
+        downstream_cx_loop: Counter = "downstream_cx_loop",
     }
 }

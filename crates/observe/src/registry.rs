@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{ClusterStats, FilterStats, ListenerStats, NodeTotals, TcpStats, Totals};
+use crate::{ClusterStats, FilterStats, ListenerStats, NodeTotals, Scope, TcpStats, TlsStats, Totals};
 
 /// Sets of one type; sorted, so that the sets of one name lie side by side.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Registry {
     clusters: Shelf<ClusterStats>,
     listeners: Shelf<ListenerStats>,
     tcp: Shelf<TcpStats>,
+    listener_tls: Shelf<TlsStats>,
+    cluster_tls: Shelf<TlsStats>,
 }
 
 impl Registry {
@@ -50,6 +52,8 @@ impl Registry {
             clusters: Shelf::default(),
             listeners: Shelf::default(),
             tcp: Shelf::default(),
+            listener_tls: Shelf::default(),
+            cluster_tls: Shelf::default(),
         })
     }
 
@@ -79,6 +83,17 @@ impl Registry {
         self.listeners.take(worker, address, ListenerStats::default)
     }
 
+    /// A worker's set for TLS on a listener, named as in [`Registry::listener`]. As in Envoy a listener without TLS shows
+    /// none, so it is to be taken only where there is TLS.
+    pub fn listener_tls(&self, worker: usize, address: &str) -> Arc<TlsStats> {
+        self.listener_tls.take(worker, address, TlsStats::default)
+    }
+
+    /// A worker's set for TLS towards a cluster; to be taken only where there is TLS.
+    pub fn cluster_tls(&self, worker: usize, name: &str) -> Arc<TlsStats> {
+        self.cluster_tls.take(worker, name, TlsStats::default)
+    }
+
     /// Everything, summed over the workers.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -86,6 +101,8 @@ impl Registry {
         self.clusters.each(|name, set| totals.cluster(name, set));
         self.listeners.each(|address, set| totals.listener(address, set));
         self.tcp.each(|prefix, set| totals.tcp(prefix, set));
+        self.listener_tls.each(|address, set| totals.tls(Scope::Listener(address.to_owned()), set));
+        self.cluster_tls.each(|name, set| totals.tls(Scope::Cluster(name.to_owned()), set));
         totals
     }
 

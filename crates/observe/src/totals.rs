@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::{ClusterStats, FilterStats, Histogram, Kind, ListenerStats, NodeStats, Snapshot, TcpStats};
+use crate::{ClusterStats, FilterStats, Histogram, Kind, ListenerStats, NodeStats, Snapshot, TcpStats, TlsStats};
 
 /// Whom a statistic is about: the part of its name that Prometheus shows as a label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,6 +166,10 @@ impl Totals {
 
     pub(crate) fn tcp(&mut self, prefix: &str, set: &TcpStats) {
         let scope = Scope::Tcp(prefix.to_owned());
+        set.each(|name, kind, value| self.sum(&scope, name, kind, value));
+    }
+
+    pub(crate) fn tls(&mut self, scope: Scope, set: &TlsStats) {
         set.each(|name, kind, value| self.sum(&scope, name, kind, value));
     }
 

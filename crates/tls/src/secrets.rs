@@ -1,7 +1,7 @@
 //! The secrets that were delivered so far.
 
 use crate::Problem;
-use meant::{Delivered, Delivery, Identity, Roots, Secret, Trust};
+use meant::{Delivered, Delivery, Identity, Roots, Secret, Tls, Trust};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +27,19 @@ impl Secrets {
     /// A secret, if it was delivered.
     pub fn get(&self, at: &Delivery) -> Option<&Delivered> {
         self.0.get(at)
+    }
+
+    /// Whether settings made of `tls` would be others with `new` than with these.
+    pub fn differ(&self, new: &Self, tls: &Tls) -> bool {
+        let identity = tls.identity.as_ref().and_then(|identity| match identity {
+            Identity::Delivered(at) => Some(at),
+            Identity::Written { .. } => None,
+        });
+        let trust = match &tls.trust.roots {
+            Roots::Delivered(at) => Some(at),
+            Roots::Written(_) | Roots::Unverified => None,
+        };
+        identity.into_iter().chain(trust).any(|at| self.get(at) != new.get(at))
     }
 
     fn wait_for(&self, at: &Delivery) -> Result<&Delivered, Problem> {

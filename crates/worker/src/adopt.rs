@@ -2,11 +2,13 @@
 
 use crate::numbers::{Entrance, Orders};
 use crate::pass;
+use crate::reach::Reach;
 use crate::turn::Worker;
 use engine::{Change, ClusterId, NewCluster, NewFilter};
-use observe::ListenerStats;
+use observe::{ListenerStats, Registry, TlsStats};
 use slots::View;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +17,25 @@ use std::time::Instant;
 pub(crate) struct Known {
     pub(crate) meant: Arc<meant::Cluster>,
     pub(crate) view: Option<View>,
+    pub(crate) reach: Reach,
+    /// Where its nodes are reached by TLS.
+    pub(crate) tls_stats: Option<Arc<TlsStats>>,
+}
+
+impl Known {
+    fn new(meant: &Arc<meant::Cluster>, reach: &Reach, registry: &Registry, worker: usize) -> Self {
+        let tls_stats = reach.has_tls().then(|| registry.cluster_tls(worker, &meant.name));
+        Self { meant: Arc::clone(meant), view: None, reach: reach.clone(), tls_stats }
+    }
+
+    /// By which of its sockets a node is reached. Those of a Redis Cluster, and nodes that only a redirect has named, by
+    /// the default one.
+    pub(crate) fn socket_of(&self, address: SocketAddr) -> u16 {
+        match &self.view {
+            Some(View::Hosts(hosts)) => hosts.iter().find(|host| host.address == address).map_or(0, |host| host.socket),
+            Some(View::Slots(_)) | None => 0,
+        }
+    }
 }
 
 /// The clusters of a worker.
@@ -34,14 +55,20 @@ impl Clusters {
         self.all.get(id.0 as usize)?.as_ref()
     }
 
-    fn set(&mut self, id: ClusterId, meant: Option<&Arc<meant::Cluster>>) {
+    fn set(&mut self, id: ClusterId, known: Option<Known>) {
         let place = place(&mut self.all, id.0 as usize);
         if let Some(old) = place.take() {
             self.names.remove(&old.meant.name);
         }
-        if let Some(meant) = meant {
-            self.names.insert(meant.name.clone(), id);
-            *place = Some(Known { meant: Arc::clone(meant), view: None });
+        if let Some(known) = &known {
+            self.names.insert(known.meant.name.clone(), id);
+        }
+        *place = known;
+    }
+
+    fn reach(&mut self, id: ClusterId, reach: &Reach) {
+        if let Some(known) = self.all.get_mut(id.0 as usize).and_then(Option::as_mut) {
+            known.reach = reach.clone();
         }
     }
 
@@ -58,6 +85,8 @@ pub(crate) struct Hall {
     /// `None` when it is gone; clients of it may still be there.
     pub(crate) entrance: Option<Arc<Entrance>>,
     pub(crate) stats: Arc<ListenerStats>,
+    /// Where any of its chains has TLS.
+    pub(crate) tls_stats: Option<Arc<TlsStats>>,
 }
 
 impl Worker {
@@ -72,11 +101,17 @@ impl Worker {
         let (registry, worker) = (&self.registry, self.number);
         let mut change = Change::default();
         for (id, cluster) in &orders.clusters {
-            self.clusters.set(*id, cluster.as_ref());
-            let new = cluster
-                .as_ref()
-                .map(|meant| NewCluster { meant: Arc::clone(meant), stats: registry.cluster(worker, &meant.name) });
+            let known = cluster.as_ref().map(|(meant, reach)| Known::new(meant, reach, registry, worker));
+            self.unknown.retain(|name| known.as_ref().is_none_or(|known| known.meant.name != *name));
+            self.clusters.set(*id, known);
+            let new = cluster.as_ref().map(|(meant, _)| NewCluster {
+                meant: Arc::clone(meant),
+                stats: registry.cluster(worker, &meant.name),
+            });
             change.clusters.push((*id, new));
+        }
+        for (id, reach) in &orders.reaches {
+            self.clusters.reach(*id, reach);
         }
         for (id, redis) in &orders.redis {
             let new = redis.as_ref().map(|redis| NewFilter {
@@ -97,7 +132,7 @@ impl Worker {
             match (tcp, filter) {
                 (Some(meant), filter) => {
                     let stats = self.registry.tcp(self.number, &meant.stat_prefix);
-                    *filter = Some(pass::Filter { meant: meant.clone(), stats, gone: None });
+                    *filter = Some(pass::Filter { meant: meant.clone(), stats, turn: self.number as u64, gone: None });
                 }
                 (None, Some(filter)) => filter.gone = Some(Instant::now()),
                 (None, None) => {}
@@ -112,12 +147,28 @@ impl Worker {
                 (Some(entrance), hall) => {
                     let address = entrance.listener.address.to_string();
                     let stats = self.registry.listener(self.number, &address);
-                    *hall = Some(Hall { entrance: Some(Arc::clone(entrance)), stats });
+                    let has_tls = entrance.passages().any(|passage| passage.chain.tls.is_some());
+                    let tls_stats = has_tls.then(|| self.registry.listener_tls(self.number, &address));
+                    *hall = Some(Hall { entrance: Some(Arc::clone(entrance)), stats, tls_stats });
                 }
                 (None, Some(hall)) => hall.entrance = None,
                 (None, None) => {}
             }
         }
+        if !orders.listeners.is_empty() {
+            self.by_address = self.addresses();
+        }
+    }
+
+    /// The listeners' numbers by their addresses; the first of one address counts.
+    fn addresses(&self) -> HashMap<SocketAddr, usize> {
+        let mut found = HashMap::new();
+        for (number, hall) in self.halls.iter().enumerate() {
+            if let Some(entrance) = hall.as_ref().and_then(|hall| hall.entrance.as_ref()) {
+                found.entry(entrance.listener.address).or_insert(number);
+            }
+        }
+        found
     }
 }
 

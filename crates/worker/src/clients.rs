@@ -1,13 +1,13 @@
 //! A worker's client sockets.
 
+use crate::hall::Arrival;
 use crate::settings;
 use crate::turn::{Kind, SCRATCH, Worker};
+use crate::wire::Wire;
 use engine::SessionId;
 use mio::event::Event;
-use mio::net::TcpStream;
 use observe::ListenerStats;
-use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// One client's socket.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: TcpStream,
+    wire: Wire,
     /// Of its listener.
     stats: Arc<ListenerStats>,
     /// The kernel may have bytes that were not read yet: no event will say so again.
@@ -28,35 +28,41 @@ pub(crate) struct Client {
 /// would take away the replies that the client has not read yet.
 #[derive(Debug)]
 pub(crate) struct Lingering {
-    stream: TcpStream,
+    wire: Wire,
     until: Instant,
 }
 
 /// Reads of one client in one turn; the rest has to wait for the others.
 const READS: usize = 8;
 const LINGER: Duration = Duration::from_millis(500);
+/// How much longer, for a client that has not read yet what TLS holds ready for it.
+const UNSENT: Duration = Duration::from_secs(10);
 
 impl Worker {
-    pub(crate) fn admit_client(&mut self, stream: std::net::TcpStream, filter: engine::FilterId, listener: usize) {
-        let local = stream.local_addr();
-        let mut stream = TcpStream::from_std(stream);
-        let Ok(local) = local.and_then(|local| settings::client(&stream).map(|()| local)) else {
+    /// A client of a Redis filter, whose handshake is done if it has one.
+    pub(crate) fn admit_client(&mut self, arrival: Arrival, filter: engine::FilterId) {
+        let Arrival { mut wire, listener, destination, .. } = arrival;
+        if settings::client(wire.stream()).is_err() {
             self.clients_count.fetch_sub(1, Ordering::Relaxed);
             return;
-        };
-        let id = self.engine.client_opened(filter, local);
+        }
+        let id = self.engine.client_opened(filter, destination);
         let stats = self.halls[listener].as_ref().map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.add(1);
         let index = id.0 as usize;
-        if let Err(error) = self.register(&mut stream, Kind::Client, index) {
+        if let Err(error) = self.register(&mut wire, Kind::Client, index) {
             tracing::warn!(%error, "a client cannot be watched and is closed");
             self.engine.client_closed(id);
         }
         if self.clients.len() <= index {
             self.clients.resize_with(index + 1, || None);
         }
-        self.clients[index] = Some(Client { stream, stats, unread: false, ended: false });
+        if wire.secured().is_some() {
+            // What came with the end of the handshake is with the connection already.
+            self.read_again.push(id);
+        }
+        self.clients[index] = Some(Client { wire, stats, unread: false, ended: false });
     }
 
     pub(crate) fn client_event(&mut self, index: usize, event: &Event) {
@@ -71,8 +77,20 @@ impl Worker {
         }
         if event.is_error() {
             self.lose_client(id);
-        } else if event.is_writable() && !self.engine.client_output(id).is_empty() {
-            self.write_client(id);
+        } else if event.is_writable() {
+            self.flush_client(id);
+        }
+    }
+
+    /// Writes what waits: with the connection, encrypted, or in the engine.
+    fn flush_client(&mut self, id: SessionId) {
+        if !self.engine.client_output(id).is_empty() {
+            return self.write_client(id);
+        }
+        if let Some(client) = self.clients.get_mut(id.0 as usize).and_then(Option::as_mut)
+            && client.wire.flush().is_err()
+        {
+            self.lose_client(id);
         }
     }
 
@@ -84,13 +102,13 @@ impl Worker {
             if !self.engine.wants_bytes(id) {
                 return;
             }
-            match client.stream.read(&mut self.scratch) {
+            match client.wire.read(&mut self.scratch) {
                 Ok(0) => {
                     client.unread = false;
                     return self.engine.client_finished(id);
                 }
                 Ok(n) => {
-                    let more = n == SCRATCH || client.ended;
+                    let more = client.wire.has_more(n, SCRATCH) || client.ended;
                     client.unread = more;
                     self.engine.client_bytes(id, &self.scratch[..n]);
                     if !more {
@@ -123,7 +141,7 @@ impl Worker {
                 return;
             }
             let len = output.len();
-            match client.stream.write(output) {
+            match client.wire.write(output) {
                 Ok(n) => {
                     self.engine.client_wrote(id, n);
                     if n < len {
@@ -146,9 +164,9 @@ impl Worker {
     /// The engine is done with a client.
     pub(crate) fn close_client(&mut self, id: SessionId) {
         let Some(client) = self.forget_client(id) else { return };
-        let mut stream = client.stream;
-        if stream.shutdown(Shutdown::Write).is_ok() && !drained(&mut stream, &mut self.scratch) {
-            self.lingering.push(Lingering { stream, until: Instant::now() + LINGER });
+        let mut wire = client.wire;
+        if wire.shutdown().is_ok() && !wire.drained(&mut self.scratch, READS) {
+            self.lingering.push(Lingering { wire, until: Instant::now() + LINGER });
         }
     }
 
@@ -163,18 +181,7 @@ impl Worker {
     pub(crate) fn linger(&mut self) {
         let scratch = &mut self.scratch;
         let now = Instant::now();
-        self.lingering.retain_mut(|socket| now < socket.until && !drained(&mut socket.stream, scratch));
+        let left = |socket: &Lingering| if socket.wire.is_flushed() { socket.until } else { socket.until + UNSENT };
+        self.lingering.retain_mut(|socket| now < left(socket) && !socket.wire.drained(scratch, READS));
     }
-}
-
-/// Throws away what a client still sends; whether its end has come.
-fn drained(stream: &mut TcpStream, scratch: &mut [u8]) -> bool {
-    for _ in 0..READS {
-        match stream.read(scratch) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-        }
-    }
-    false
 }

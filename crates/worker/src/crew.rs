@@ -12,6 +12,7 @@ use mio::{Poll, Waker};
 use observe::Registry;
 use slab::Slab;
 use slots::View;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -91,6 +92,15 @@ impl Crew {
         Ok(())
     }
 
+    /// Uses these secrets from now on, in place of the earlier ones: new connections do; those that are open stay.
+    pub fn deliver(&mut self, secrets: &tls::Secrets) {
+        let orders = self.numbers.deliver(secrets);
+        if !orders.reaches.is_empty() || !orders.listeners.is_empty() {
+            let orders = Arc::new(orders);
+            self.workers.iter().for_each(|(address, _)| address.post(Mail::Change(Arc::clone(&orders))));
+        }
+    }
+
     /// The names of the listeners that have a socket and the addresses they got, in the order of the configuration.
     pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
         self.gates.addresses()
@@ -158,6 +168,9 @@ fn hire(plan: &Plan, number: usize) -> io::Result<(Address, JoinHandle<()>)> {
         passes: Slab::new(),
         tcp_filters: Vec::new(),
         halls: Vec::new(),
+        waiting: Slab::new(),
+        by_address: HashMap::new(),
+        unknown: HashSet::new(),
         clusters: Clusters::default(),
         registry: Arc::clone(&plan.registry),
         number,

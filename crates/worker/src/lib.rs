@@ -9,6 +9,7 @@
 // The whole, and what a change of configuration is to it.
 mod crew;
 mod numbers;
+mod chains;
 mod gates;
 mod accept;
 
@@ -16,10 +17,13 @@ mod accept;
 mod mail;
 mod turn;
 mod adopt;
+pub mod sniff;
 mod hall;
 mod clients;
 mod upstreams;
 mod settings;
+mod wire;
+mod reach;
 mod pass;
 
 pub use crew::{Crew, Error, Plan, Told};

@@ -3,21 +3,29 @@
 //! A name keeps its number for as long as the process lives, so that what is under way when it goes, and comes back, is
 //! never taken for something else. What is the same `Arc` in two configurations has not changed.
 
+use crate::chains::Chains;
 use crate::mail::Door;
+use crate::reach::Reach;
 use engine::{ClusterId, FilterId};
 use meant::{Chain, Cluster, Filter, Listener, Proxy, RedisProxy, TcpProxy};
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use tls::{Problem, Secrets};
 
 /// What a worker has to change; `None` for what is gone.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    pub(crate) clusters: Vec<(ClusterId, Option<Arc<Cluster>>)>,
+    pub(crate) clusters: Vec<(ClusterId, Option<Outlet>)>,
+    /// Clusters that are the same, and whose nodes are reached by other secrets.
+    pub(crate) reaches: Vec<(ClusterId, Reach)>,
     pub(crate) redis: Vec<(FilterId, Option<Redis>)>,
     pub(crate) tcp: Vec<(usize, Option<TcpProxy>)>,
     pub(crate) listeners: Vec<(usize, Option<Arc<Entrance>>)>,
 }
+
+/// A cluster and how its nodes are reached.
+pub(crate) type Outlet = (Arc<Cluster>, Reach);
 
 /// A Redis filter and what it has of its listener.
 #[derive(Clone, Debug)]
@@ -30,9 +38,62 @@ pub(crate) struct Redis {
 #[derive(Debug)]
 pub(crate) struct Entrance {
     pub(crate) listener: Arc<Listener>,
+    /// Finds the chain of a connection.
+    pub(crate) table: Chains,
     /// One for each of the listener's chains, in its order.
-    pub(crate) chains: Vec<(Arc<Chain>, Door)>,
-    pub(crate) default: Option<(Arc<Chain>, Door)>,
+    pub(crate) chains: Vec<Passage>,
+    pub(crate) default: Option<Passage>,
+}
+
+/// A chain, what it does with its clients, and what they have to pass first.
+#[derive(Clone, Debug)]
+pub(crate) struct Passage {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) door: Door,
+    /// TLS, or why it cannot be had.
+    pub(crate) lock: Option<Result<tls::Server, Problem>>,
+}
+
+impl Passage {
+    fn new(chain: &Arc<Chain>, door: Door, of: &Listener, secrets: &Secrets) -> Self {
+        let lock = chain.tls.as_ref().map(|tls| tls::server(tls, secrets));
+        if let Some(Err(problem)) = &lock
+            && !problem.is_waiting()
+        {
+            tracing::error!(listener = of.name, chain = chain.name, %problem, "clients cannot be served by TLS");
+        }
+        Self { chain: Arc::clone(chain), door, lock }
+    }
+}
+
+impl Entrance {
+    /// All its passages, the default one last.
+    pub(crate) fn passages(&self) -> impl Iterator<Item = &Passage> {
+        self.chains.iter().chain(&self.default)
+    }
+
+    /// The door that every client goes through at once, if there is only that.
+    pub(crate) fn straight(&self) -> Option<Door> {
+        let all_here = !self.listener.restores_destination && !self.listener.hands_over && self.table.takes_all();
+        let passage = self.chains.first().or(self.default.as_ref())?;
+        (all_here && passage.lock.is_none()).then_some(passage.door)
+    }
+
+    /// Whether any of its locks would be another with other secrets.
+    fn is_touched(&self, old: &Secrets, new: &Secrets) -> bool {
+        let tls = self.passages().filter_map(|passage| passage.chain.tls.as_ref());
+        tls.into_iter().any(|tls| old.differ(new, &tls.shared))
+    }
+
+    fn relocked(&self, secrets: &Secrets) -> Self {
+        let again = |passage: &Passage| Passage::new(&passage.chain, passage.door, &self.listener, secrets);
+        Self {
+            listener: Arc::clone(&self.listener),
+            table: self.table.clone(),
+            chains: self.chains.iter().map(again).collect(),
+            default: self.default.as_ref().map(again),
+        }
+    }
 }
 
 /// Names that have a number.
@@ -63,7 +124,8 @@ pub(crate) struct Numbers {
     redis: Book<Spot>,
     tcp: Book<Spot>,
     clusters_now: HashMap<usize, Arc<Cluster>>,
-    listeners_now: HashMap<usize, (Arc<Listener>, Vec<Door>)>,
+    listeners_now: HashMap<usize, Arc<Entrance>>,
+    secrets: Secrets,
 }
 
 impl Numbers {
@@ -90,6 +152,24 @@ impl Numbers {
         orders
     }
 
+    /// What changes with other secrets, which are in use from now on.
+    pub(crate) fn deliver(&mut self, secrets: &Secrets) -> Orders {
+        let old = std::mem::replace(&mut self.secrets, secrets.clone());
+        let mut orders = Orders::default();
+        for (number, cluster) in &self.clusters_now {
+            if cluster.sockets.all().any(|tls| old.differ(secrets, &tls.shared)) {
+                orders.reaches.push((ClusterId(*number as u32), Reach::new(cluster, secrets)));
+            }
+        }
+        for (number, entrance) in &mut self.listeners_now {
+            if entrance.is_touched(&old, secrets) {
+                *entrance = Arc::new(entrance.relocked(secrets));
+                orders.listeners.push((*number, Some(Arc::clone(entrance))));
+            }
+        }
+        orders
+    }
+
     fn order_clusters(&mut self, proxy: &Proxy, orders: &mut Orders) {
         let mut kept = HashSet::new();
         for cluster in &proxy.clusters {
@@ -97,7 +177,8 @@ impl Numbers {
             kept.insert(number);
             let old = self.clusters_now.insert(number, Arc::clone(cluster));
             if !old.is_some_and(|old| Arc::ptr_eq(&old, cluster)) {
-                orders.clusters.push((ClusterId(number as u32), Some(Arc::clone(cluster))));
+                let reach = Reach::new(cluster, &self.secrets);
+                orders.clusters.push((ClusterId(number as u32), Some((Arc::clone(cluster), reach))));
             }
         }
         let gone = self.clusters_now.extract_if(|number, _| !kept.contains(number));
@@ -109,15 +190,15 @@ impl Numbers {
         for listener in &proxy.listeners {
             let number = self.listener(&listener.name);
             kept.insert(number);
-            let same = |(old, _): &(Arc<Listener>, _)| Arc::ptr_eq(old, listener);
+            let same = |old: &Arc<Entrance>| Arc::ptr_eq(&old.listener, listener);
             if !self.listeners_now.get(&number).is_some_and(same) {
                 self.order_listener(number, listener, orders);
             }
         }
         let gone: Vec<_> = self.listeners_now.extract_if(|number, _| !kept.contains(number)).collect();
-        for (number, (_, doors)) in gone {
+        for (number, entrance) in gone {
             orders.listeners.push((number, None));
-            doors.into_iter().for_each(|door| orders.close(door));
+            entrance.passages().for_each(|passage| orders.close(passage.door));
         }
     }
 
@@ -126,18 +207,21 @@ impl Numbers {
         let mut open = |chain: &Arc<Chain>| {
             let before = seen.entry(chain.name.clone()).or_insert(0);
             let spot = (number, chain.name.clone(), std::mem::replace(before, *before + 1));
-            (Arc::clone(chain), self.open(spot, number, listener, chain, orders))
+            let door = self.open(spot, number, listener, chain, orders);
+            Passage::new(chain, door, listener, &self.secrets)
         };
         let entrance = Entrance {
             listener: Arc::clone(listener),
+            table: Chains::new(listener),
             chains: listener.chains.iter().map(&mut open).collect(),
             default: listener.default_chain.as_ref().map(open),
         };
-        let doors: Vec<Door> = entrance.chains.iter().chain(&entrance.default).map(|(_, door)| *door).collect();
-        let old = self.listeners_now.insert(number, (Arc::clone(listener), doors.clone()));
-        let old = old.into_iter().flat_map(|(_, doors)| doors);
-        old.filter(|door| !doors.contains(door)).for_each(|door| orders.close(door));
-        orders.listeners.push((number, Some(entrance.into())));
+        let entrance = Arc::new(entrance);
+        if let Some(old) = self.listeners_now.insert(number, Arc::clone(&entrance)) {
+            let stays = |door: Door| entrance.passages().any(|passage| passage.door == door);
+            old.passages().filter(|old| !stays(old.door)).for_each(|old| orders.close(old.door));
+        }
+        orders.listeners.push((number, Some(entrance)));
     }
 
     fn open(&mut self, spot: Spot, listener: usize, of: &Listener, chain: &Chain, orders: &mut Orders) -> Door {
@@ -186,11 +270,11 @@ mod tests {
     }
 
     fn doors(entrance: &Entrance) -> Vec<usize> {
-        let number = |door: &Door| match door {
-            Door::Tcp { filter, .. } => *filter,
+        let number = |passage: &super::Passage| match passage.door {
+            Door::Tcp { filter, .. } => filter,
             Door::Redis { .. } => usize::MAX,
         };
-        entrance.chains.iter().map(|(_, door)| number(door)).collect()
+        entrance.chains.iter().map(number).collect()
     }
 
     fn opened(orders: &Orders) -> Vec<(usize, Vec<usize>)> {

@@ -1,15 +1,17 @@
 //! Bytes that pass through unseen (`envoy.filters.network.tcp_proxy`): two sockets and a bounded buffer each way.
 
+use crate::hall::Arrival;
+use crate::reach::Reach;
 use crate::settings;
 use crate::turn::{Kind, Worker};
+use crate::wire::{self, Wire};
 use engine::ClusterId;
-use meant::{TcpProxy, Way};
-use mio::net::TcpStream;
+use meant::{Discovery, TcpProxy, Way};
 use observe::{ListenerStats, TcpStats};
 use slots::View;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Filter {
     pub(crate) meant: TcpProxy,
     pub(crate) stats: Arc<TcpStats>,
+    /// How many connections have chosen among its clusters.
+    pub(crate) turn: u64,
     /// Since when it is no more in the configuration.
     pub(crate) gone: Option<Instant>,
 }
@@ -27,7 +31,9 @@ pub(crate) struct Filter {
 #[derive(Debug)]
 pub(crate) struct Pass {
     filter: usize,
-    cluster: ClusterId,
+    /// `None` is no cluster's: wherever the client wanted to go.
+    cluster: Option<ClusterId>,
+    destination: SocketAddr,
     listener: Arc<ListenerStats>,
     stats: Arc<TcpStats>,
     client: End,
@@ -41,7 +47,7 @@ pub(crate) struct Pass {
 /// One of the two sockets, and what waits to be written to it.
 #[derive(Debug)]
 struct End {
-    stream: TcpStream,
+    wire: Wire,
     waiting: VecDeque<u8>,
     /// Nothing more will be read from it.
     finished: bool,
@@ -53,19 +59,22 @@ struct End {
 /// What passes is not understood, so there is no good moment to end it.
 const FAREWELL: Duration = Duration::from_secs(45);
 
+/// How long a connection that is no cluster's may take to be made: the default of clusters.
+const CONNECT: Duration = Duration::from_secs(5);
+
 /// Bytes that may wait in one direction; beyond, the other end is read no more.
 const WAITING: usize = 256 << 10;
 
 impl End {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, waiting: VecDeque::new(), finished: false, told: false }
+    fn new(wire: Wire) -> Self {
+        Self { wire, waiting: VecDeque::new(), finished: false, told: false }
     }
 
     /// Moves what this end has into `other`'s waiting bytes, as far as there is room. How many bytes.
     fn fill(&mut self, other: &mut Self, scratch: &mut [u8]) -> io::Result<usize> {
         let mut moved = 0;
         while !self.finished && other.waiting.len() < WAITING {
-            match self.stream.read(scratch) {
+            match self.wire.read(scratch) {
                 Ok(0) => self.finished = true,
                 Ok(n) => {
                     other.waiting.extend(&scratch[..n]);
@@ -82,9 +91,10 @@ impl End {
     /// Writes what waits, and passes the end on once `other` has none to add.
     fn flush(&mut self, other_finished: bool) -> io::Result<usize> {
         let mut written = 0;
+        self.wire.flush()?;
         while !self.waiting.is_empty() {
             let (first, _) = self.waiting.as_slices();
-            match self.stream.write(first) {
+            match self.wire.write(first) {
                 Ok(n) => {
                     self.waiting.drain(..n);
                     written += n;
@@ -96,22 +106,33 @@ impl End {
         }
         if other_finished && !self.told {
             self.told = true;
-            self.stream.shutdown(Shutdown::Write)?;
+            self.wire.shutdown()?;
         }
         Ok(written)
+    }
+
+    /// Whether there is nothing left to write to it.
+    fn is_done(&self) -> bool {
+        self.told && self.wire.is_flushed()
     }
 }
 
 impl Worker {
-    pub(crate) fn admit_pass(&mut self, stream: std::net::TcpStream, filter: usize, listener: usize) {
-        let listener = self.halls[listener].as_ref().map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
+    /// A client of a filter that passes bytes through, whose handshake is done if it has one.
+    pub(crate) fn admit_pass(&mut self, arrival: Arrival, filter: usize) {
+        let hall = self.halls[arrival.listener].as_ref();
+        let listener = hall.map(|hall| Arc::clone(&hall.stats)).unwrap_or_default();
         let stats = self.tcp_filters[filter].as_ref().map(|filter| Arc::clone(&filter.stats)).unwrap_or_default();
         stats.downstream_cx_total.inc();
         listener.downstream_cx_total.inc();
-        match self.open_pass(TcpStream::from_std(stream), filter, &listener, &stats) {
+        match self.open_pass(arrival, filter, &listener, &stats) {
             Ok(pass) => {
                 listener.downstream_cx_active.add(1);
-                self.passes.insert(pass);
+                let index = self.passes.insert(pass);
+                // What came with the end of a handshake is with the connection already.
+                if self.carry(index).is_err() {
+                    self.end_pass(index);
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection has nowhere to go and is closed");
@@ -123,50 +144,104 @@ impl Worker {
 
     fn open_pass(
         &mut self,
-        client: TcpStream,
+        arrival: Arrival,
         filter: usize,
         listener: &Arc<ListenerStats>,
         stats: &Arc<TcpStats>,
     ) -> io::Result<Pass> {
         let index = self.passes.vacant_key();
         let cluster = self.destination(filter)?;
-        let node = End::new(self.dial(cluster, index)?);
-        let mut client = End::new(client);
-        settings::client(&client.stream)?;
-        self.register(&mut client.stream, Kind::PassClient, index)?;
+        let destination = arrival.destination;
+        if self.is_original(cluster) && (!arrival.redirected || self.is_ours(destination)) {
+            stats.downstream_cx_loop.inc();
+            let why = format!("{destination} is the proxy itself: it was not redirected here from anywhere else");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
+        }
+        let node = End::new(self.dial(cluster, destination, index)?);
+        let mut client = End::new(arrival.wire);
+        settings::client(client.wire.stream())?;
+        self.register(&mut client.wire, Kind::PassClient, index)?;
         let (listener, stats) = (Arc::clone(listener), Arc::clone(stats));
-        Ok(Pass { filter, cluster, listener, stats, client, node, open: false, attempts: 1, since: Instant::now() })
+        let since = Instant::now();
+        Ok(Pass { filter, cluster, destination, listener, stats, client, node, open: false, attempts: 1, since })
     }
 
-    /// The cluster that a new connection goes to.
-    fn destination(&self, filter: usize) -> io::Result<ClusterId> {
-        let name = self.tcp_filters[filter].as_ref().and_then(|filter| match &filter.meant.to {
-            Way::Clusters(clusters) => clusters.first().map(|(name, _)| name),
-            Way::Original => None,
-        });
-        let unknown = || io::Error::new(io::ErrorKind::NotConnected, format!("there is no cluster {name:?}"));
-        name.and_then(|name| self.clusters.named(name)).ok_or_else(unknown)
+    /// The cluster that a new connection goes to; `None` is wherever it was meant to go.
+    fn destination(&mut self, filter: usize) -> io::Result<Option<ClusterId>> {
+        let gone = || io::Error::from(io::ErrorKind::NotConnected);
+        let filter = self.tcp_filters[filter].as_mut().ok_or_else(gone)?;
+        let Way::Clusters(clusters) = &filter.meant.to else { return Ok(None) };
+        filter.turn = filter.turn.wrapping_add(1);
+        let name = weighted(clusters, filter.turn).ok_or_else(gone)?;
+        if let Some(cluster) = self.clusters.named(name) {
+            return Ok(Some(cluster));
+        }
+        if self.unknown.insert(name.to_owned()) {
+            let filter = &filter.meant.stat_prefix;
+            tracing::warn!(
+                cluster = name,
+                filter,
+                "there is no such cluster: connections to it are closed until it comes"
+            );
+        }
+        Err(io::Error::new(io::ErrorKind::NotConnected, format!("there is no cluster '{name}'")))
     }
 
-    /// Connects to the next member of a cluster.
-    fn dial(&mut self, cluster: ClusterId, index: usize) -> io::Result<TcpStream> {
+    /// Whether connections go wherever they were meant to go.
+    fn is_original(&self, cluster: Option<ClusterId>) -> bool {
+        let Some(cluster) = cluster else { return true };
+        self.clusters.get(cluster).is_some_and(|known| known.meant.discovery == Discovery::Original)
+    }
+
+    /// Whether the proxy listens there: what is sent there comes back.
+    fn is_ours(&self, destination: SocketAddr) -> bool {
+        let here = |at: SocketAddr| at == destination || at.ip().is_unspecified() && at.port() == destination.port();
+        let listens = |number: &usize| {
+            self.halls
+                .get(*number)
+                .and_then(Option::as_ref)
+                .and_then(|hall| hall.entrance.as_ref())
+                .is_some_and(|entrance| entrance.listener.binds)
+        };
+        let taken = self.by_address.iter().any(|(address, number)| here(*address) && listens(number));
+        // An address of this machine is one that a socket may have.
+        taken && UdpSocket::bind((destination.ip(), 0)).is_ok()
+    }
+
+    /// Connects to the next member of a cluster, or to the destination.
+    fn dial(&mut self, cluster: Option<ClusterId>, destination: SocketAddr, index: usize) -> io::Result<Wire> {
         let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "the cluster has no member");
         self.next_member = self.next_member.wrapping_add(1);
-        let known = self.clusters.get(cluster).ok_or_else(nowhere)?;
-        let address = known.view.as_ref().and_then(|view| member(view, self.next_member));
-        let mut stream = TcpStream::connect(address.ok_or_else(nowhere)?)?;
-        settings::upstream(&stream, known.meant.keepalive)?;
-        self.register(&mut stream, Kind::PassNode, index)?;
-        Ok(stream)
+        let mut wire = match cluster {
+            None => Reach::plain().dial(destination, 0)?,
+            Some(cluster) => {
+                let known = self.clusters.get(cluster).ok_or_else(nowhere)?;
+                let (address, socket) = match known.meant.discovery {
+                    Discovery::Original => (destination, 0),
+                    _ => known.view.as_ref().and_then(|view| member(view, self.next_member)).ok_or_else(nowhere)?,
+                };
+                known.reach.dial(address, socket)?
+            }
+        };
+        self.register(&mut wire, Kind::PassNode, index)?;
+        Ok(wire)
     }
 
     pub(crate) fn pass_event(&mut self, index: usize, from_node: bool) {
         let Some(pass) = self.passes.get_mut(index) else { return };
         if from_node && !pass.open {
-            if pass.node.stream.take_error().ok().flatten().is_some() || pass.node.stream.peer_addr().is_err() {
+            let stream = pass.node.wire.stream();
+            if stream.take_error().ok().flatten().is_some() || stream.peer_addr().is_err() {
                 return self.dial_again(index);
             }
-            pass.open = true;
+            let known = pass.cluster.and_then(|cluster| self.clusters.get(cluster));
+            match wire::shake(&mut pass.node.wire, known.and_then(|known| known.tls_stats.as_deref())) {
+                Ok(open) => pass.open = open,
+                Err(error) => {
+                    tracing::debug!(%error, "a node cannot be reached by TLS");
+                    return self.dial_again(index);
+                }
+            }
         }
         if self.carry(index).is_err() {
             self.end_pass(index);
@@ -176,15 +251,15 @@ impl Worker {
     /// The node could not be reached: the next one, if the filter allows another attempt.
     fn dial_again(&mut self, index: usize) {
         let Some(pass) = self.passes.get(index) else { return };
-        let (cluster, attempts) = (pass.cluster, pass.attempts);
+        let (cluster, destination, attempts) = (pass.cluster, pass.destination, pass.attempts);
         let most = self.tcp_filters[pass.filter].as_ref().map_or(0, |filter| filter.meant.max_connect_attempts);
         if attempts >= most {
             return self.end_pass(index);
         }
-        match self.dial(cluster, index) {
-            Ok(stream) => {
+        match self.dial(cluster, destination, index) {
+            Ok(wire) => {
                 let pass = &mut self.passes[index];
-                pass.node.stream = stream;
+                pass.node.wire = wire;
                 pass.attempts += 1;
                 pass.since = Instant::now();
             }
@@ -208,7 +283,7 @@ impl Worker {
             }
             pass.since = Instant::now();
         }
-        if pass.client.told && pass.node.told {
+        if pass.client.is_done() && pass.node.is_done() {
             self.end_pass(index);
         }
         Ok(())
@@ -246,7 +321,10 @@ impl Worker {
         if pass.open {
             return filter.meant.idle_timeout.filter(|limit| past(pass.since, *limit)).map(|_| Late::Idle);
         }
-        let limit = self.clusters.get(pass.cluster).map_or(Duration::ZERO, |known| known.meant.connect_timeout);
+        let limit = match pass.cluster {
+            Some(cluster) => self.clusters.get(cluster).map_or(Duration::ZERO, |known| known.meant.connect_timeout),
+            None => CONNECT,
+        };
         past(pass.since, limit).then_some(Late::Connecting)
     }
 }
@@ -259,13 +337,28 @@ enum Late {
     Leaving,
 }
 
-/// A member of a cluster, each in turn; of a Redis Cluster, any primary.
-fn member(view: &View, turn: usize) -> Option<SocketAddr> {
+/// One of the clusters, each as often as its weight says.
+fn weighted(clusters: &[(String, u32)], turn: u64) -> Option<&str> {
+    let total: u64 = clusters.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    // Steps that are spread evenly over a whole round (the golden ratio's), so that short runs are fair too.
+    let spread = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut at = ((u128::from(spread) * u128::from(total)) >> 64) as u64;
+    clusters.iter().find_map(|(name, weight)| match at.checked_sub(u64::from(*weight)) {
+        Some(rest) => {
+            at = rest;
+            None
+        }
+        None => Some(name.as_str()),
+    })
+}
+
+/// A member of a cluster, each in turn, and by which socket it is reached; of a Redis Cluster, any primary.
+fn member(view: &View, turn: usize) -> Option<(SocketAddr, u16)> {
     match view {
-        View::Hosts(hosts) => turn.checked_rem(hosts.len()).map(|i| hosts[i].address),
+        View::Hosts(hosts) => turn.checked_rem(hosts.len()).map(|i| (hosts[i].address, hosts[i].socket)),
         View::Slots(topology) => {
             let shard = turn.checked_rem(topology.shards().len())?;
-            Some(topology.node(topology.shards()[shard].primary).address)
+            Some((topology.node(topology.shards()[shard].primary).address, 0))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::adopt::{Clusters, Hall};
 use crate::clients::{Client, Lingering};
+use crate::hall::Guest;
 use crate::mail::Mail;
 use crate::pass::{Filter, Pass};
 use crate::upstreams::Upstream;
@@ -9,7 +10,9 @@ use engine::{ClusterId, Decision, Engine, Report, SessionId, Time, UpstreamId};
 use mio::{Events, Interest, Poll, Token, event};
 use observe::Registry;
 use slab::Slab;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -22,13 +25,14 @@ const EVENTS: usize = 1024;
 /// How often connections that pass through, and sockets that linger, are looked after.
 const CARE: Duration = Duration::from_millis(50);
 
-/// What a token stands for; the lower two bits of the token.
+/// What a token stands for; the lower three bits of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Client = 0,
     Upstream = 1,
     PassClient = 2,
     PassNode = 3,
+    Hall = 4,
 }
 
 /// The token of the worker's bell.
@@ -48,6 +52,11 @@ pub(crate) struct Worker {
     /// By number, as `halls`.
     pub(crate) tcp_filters: Vec<Option<Filter>>,
     pub(crate) halls: Vec<Option<Hall>>,
+    /// Clients of which it is not known yet, or not settled, which chain they go to.
+    pub(crate) waiting: Slab<Guest>,
+    pub(crate) by_address: HashMap<SocketAddr, usize>,
+    /// Clusters that were asked for and are not there, and were told of.
+    pub(crate) unknown: HashSet<String>,
     pub(crate) clusters: Clusters,
     pub(crate) registry: Arc<Registry>,
     pub(crate) number: usize,
@@ -94,7 +103,8 @@ impl Worker {
         if !self.read_again.is_empty() || !self.read_on.is_empty() {
             return Some(Duration::ZERO);
         }
-        let care = (!self.lingering.is_empty() || !self.passes.is_empty()).then_some(CARE);
+        let care = !(self.lingering.is_empty() && self.passes.is_empty() && self.waiting.is_empty());
+        let care = care.then_some(CARE);
         let now = self.start.elapsed().as_micros() as u64;
         let until = (due != Time::NEVER).then(|| Duration::from_micros(due.0.saturating_sub(now)));
         care.into_iter().chain(until).min()
@@ -114,12 +124,13 @@ impl Worker {
                 self.read_mail();
                 continue;
             }
-            let index = token.0 >> 2;
-            match token.0 & 3 {
+            let index = token.0 >> 3;
+            match token.0 & 7 {
                 0 => self.client_event(index, event),
                 1 => self.upstream_event(index, event),
                 2 => self.pass_event(index, false),
-                _ => self.pass_event(index, true),
+                3 => self.pass_event(index, true),
+                _ => self.guest_event(index, event),
             }
         }
         if !self.lingering.is_empty() {
@@ -127,6 +138,9 @@ impl Worker {
         }
         if !self.passes.is_empty() {
             self.end_idle_passes();
+        }
+        if !self.waiting.is_empty() {
+            self.usher();
         }
     }
 
@@ -138,6 +152,7 @@ impl Worker {
                 Mail::Change(orders) => self.adopt(&orders),
                 Mail::Drain => {
                     self.draining = true;
+                    self.empty_hall();
                     self.engine.hang_up_all();
                 }
                 Mail::Stop => self.stopped = true,
@@ -192,7 +207,7 @@ impl Worker {
 
     /// Watches a socket for both directions, edge-triggered.
     pub(crate) fn register(&self, socket: &mut impl event::Source, kind: Kind, index: usize) -> io::Result<()> {
-        let token = Token(index << 2 | kind as usize);
+        let token = Token(index << 3 | kind as usize);
         self.poll.registry().register(socket, token, Interest::READABLE | Interest::WRITABLE)
     }
 }

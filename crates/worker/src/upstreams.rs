@@ -1,42 +1,52 @@
 //! A worker's connections to nodes.
 
-use crate::settings;
 use crate::turn::{Kind, SCRATCH, Worker};
+use crate::wire::{self, Wire};
 use engine::{Closed, ClusterId, UpstreamId};
 use mio::event::Event;
-use mio::net::TcpStream;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    stream: TcpStream,
-    open: bool,
+    wire: Wire,
+    cluster: ClusterId,
+    stage: Stage,
     /// The kernel may have bytes that were not read yet, because the engine did not want them: no event will say so again.
     unread: bool,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The system has not said that it is open.
+    Connecting,
+    /// The TLS handshake goes on.
+    Shaking,
+    Open,
 }
 
 impl Worker {
     pub(crate) fn connect(&mut self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) {
         match self.try_connect(id, address, cluster) {
-            Ok(stream) => {
+            Ok(wire) => {
                 let index = id.0 as usize;
                 if self.upstreams.len() <= index {
                     self.upstreams.resize_with(index + 1, || None);
                 }
-                self.upstreams[index] = Some(Upstream { stream, open: false, unread: false });
+                self.upstreams[index] = Some(Upstream { wire, cluster, stage: Stage::Connecting, unread: false });
             }
             Err(error) => self.engine.upstream_closed(id, &Closed::Refused(error.to_string())),
         }
     }
 
-    fn try_connect(&self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) -> io::Result<TcpStream> {
-        let keepalive = self.clusters.get(cluster).and_then(|known| known.meant.keepalive);
-        let mut stream = TcpStream::connect(address)?;
-        settings::upstream(&stream, keepalive)?;
-        self.register(&mut stream, Kind::Upstream, id.0 as usize)?;
-        Ok(stream)
+    fn try_connect(&self, id: UpstreamId, address: SocketAddr, cluster: ClusterId) -> io::Result<Wire> {
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, "the cluster is no more in the configuration");
+        let known = self.clusters.get(cluster).ok_or_else(gone)?;
+        let mut wire = known.reach.dial(address, known.socket_of(address))?;
+        self.register(&mut wire, Kind::Upstream, id.0 as usize)?;
+        Ok(wire)
     }
 
     pub(crate) fn upstream_event(&mut self, index: usize, event: &Event) {
@@ -47,27 +57,54 @@ impl Worker {
         if event.is_readable() || event.is_read_closed() {
             self.read_upstream(id, event.is_read_closed());
         }
-        if event.is_writable() && !self.engine.upstream_output(id).is_empty() {
-            self.write_upstream(id);
+        if event.is_writable() {
+            self.flush_upstream(id);
         }
     }
 
-    /// Whether the connection is open, which the first event may tell.
+    /// Writes what waits: with the connection, encrypted, or in the engine.
+    fn flush_upstream(&mut self, id: UpstreamId) {
+        if !self.engine.upstream_output(id).is_empty() {
+            return self.write_upstream(id);
+        }
+        if let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut)
+            && let Err(error) = upstream.wire.flush()
+        {
+            self.engine.upstream_closed(id, &Closed::Broken(error.to_string()));
+        }
+    }
+
+    /// Whether the connection is open, which the first event may tell, or with TLS a later one.
     fn is_open(&mut self, id: UpstreamId, event: &Event) -> bool {
         let Some(upstream) = self.upstreams.get_mut(id.0 as usize).and_then(Option::as_mut) else { return false };
-        if upstream.open {
+        if upstream.stage == Stage::Open {
             return true;
         }
-        match upstream.stream.take_error() {
-            Ok(None) if event.is_writable() && upstream.stream.peer_addr().is_ok() => {
-                upstream.open = true;
-                self.engine.upstream_opened(id);
+        if upstream.stage == Stage::Connecting {
+            let stream = upstream.wire.stream();
+            match stream.take_error() {
+                Ok(None) if event.is_writable() && stream.peer_addr().is_ok() => upstream.stage = Stage::Shaking,
+                Ok(None) if !event.is_error() => return false,
+                Ok(None) => return self.refused(id, "connection refused".into()),
+                Ok(Some(error)) | Err(error) => return self.refused(id, error.to_string()),
             }
-            Ok(None) if !event.is_error() => {}
-            Ok(None) => self.engine.upstream_closed(id, &Closed::Refused("connection refused".into())),
-            Ok(Some(error)) | Err(error) => self.engine.upstream_closed(id, &Closed::Refused(error.to_string())),
         }
-        self.upstreams.get(id.0 as usize).and_then(Option::as_ref).is_some_and(|upstream| upstream.open)
+        let stats = self.clusters.get(upstream.cluster).and_then(|known| known.tls_stats.as_deref());
+        match wire::shake(&mut upstream.wire, stats) {
+            Ok(false) => false,
+            Ok(true) => {
+                upstream.stage = Stage::Open;
+                self.engine.upstream_opened(id);
+                true
+            }
+            Err(error) => self.refused(id, format!("TLS: {error}")),
+        }
+    }
+
+    /// The connection could not be made; it is not open.
+    fn refused(&mut self, id: UpstreamId, why: String) -> bool {
+        self.engine.upstream_closed(id, &Closed::Refused(why));
+        false
     }
 
     /// Reads what there is; `ended` says that the node has closed, which no event will say again.
@@ -78,11 +115,12 @@ impl Worker {
             if upstream.unread {
                 return;
             }
-            match upstream.stream.read(&mut self.scratch) {
+            match upstream.wire.read(&mut self.scratch) {
                 Ok(0) => return self.engine.upstream_closed(id, &Closed::ByPeer),
                 Ok(n) => {
+                    let more = upstream.wire.has_more(n, SCRATCH) || ended;
                     self.engine.upstream_bytes(id, &self.scratch[..n]);
-                    if n < SCRATCH && !ended {
+                    if !more {
                         return;
                     }
                 }
@@ -109,7 +147,7 @@ impl Worker {
                 return;
             }
             let len = output.len();
-            match upstream.stream.write(output) {
+            match upstream.wire.write(output) {
                 Ok(n) => {
                     self.engine.upstream_wrote(id, n);
                     if n < len {
@@ -124,8 +162,12 @@ impl Worker {
     }
 
     pub(crate) fn close_upstream(&mut self, id: UpstreamId) {
-        if let Some(upstream) = self.upstreams.get_mut(id.0 as usize) {
-            *upstream = None;
+        if let Some(upstream) = self.upstreams.get_mut(id.0 as usize)
+            && let Some(mut upstream) = upstream.take()
+            && upstream.wire.secured().is_some()
+        {
+            // The end is announced, as far as it can be at once.
+            let _best_effort = upstream.wire.shutdown();
         }
     }
 }

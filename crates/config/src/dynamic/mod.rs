@@ -25,7 +25,7 @@ use crate::schema::Schema;
 use prost_reflect::DynamicMessage;
 
 /// Begins the bytes of an `Any` of a type that is not in the schema: the JSON that it was read from follows.
-pub(crate) const OPAQUE: &[u8] = b"\0json\0";
+const OPAQUE: &[u8] = b"\0json\0";
 
 /// What cannot be read, in istiod's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -86,7 +86,7 @@ impl<'a> Bootstrap<'a> {
         let mut clusters = Vec::new();
         let mut first = HashMap::new();
         for reader in resources.all("clusters") {
-            if self.is_driven && is_only_server(&reader, &servers) {
+            if is_only_server(&reader, &servers, self.is_driven) {
                 unique(&mut first, &reader, reader.text("name"));
                 reader.covered();
                 continue;
@@ -101,14 +101,14 @@ impl<'a> Bootstrap<'a> {
 }
 
 /// Whether no traffic of clients can be meant for the cluster: it is a server of configuration, or behind a Unix socket,
-/// as the servers of a proxy's own agent are.
-fn is_only_server(cluster: &Reader<'_>, servers: &BTreeSet<String>) -> bool {
+/// as the servers of a driven proxy's own agent are.
+fn is_only_server(cluster: &Reader<'_>, servers: &BTreeSet<String>, is_driven: bool) -> bool {
     let is_unix = |server: &meant::ControlPlane| {
         server.addresses.iter().all(|address| matches!(address, meant::ControlAddress::Unix(_)))
     };
     let name = cluster.text("name");
     let found = cluster.sources().server(&name);
-    servers.contains(&name) || matches!(found, Some(Ok(server)) if is_unix(server))
+    servers.contains(&name) || is_driven && matches!(found, Some(Ok(server)) if is_unix(server))
 }
 
 /// What the proxy says of itself.
@@ -143,11 +143,6 @@ fn dynamic(bootstrap: &Reader<'_>) -> Option<meant::Dynamic> {
         listeners: source("lds_config"),
         clusters: source("cds_config"),
     };
-    for (name, source) in [("lds_config", &dynamic.listeners), ("cds_config", &dynamic.clusters)] {
-        if *source == Some(ConfigSource::Ads) && !resources.has("ads_config") {
-            resources.wrong(name, "`ads` needs an ads_config that says where the control plane is");
-        }
-    }
     let needs_node = dynamic.ads.is_some() || matches!(dynamic.listeners, Some(ConfigSource::Server(_)));
     if needs_node && bootstrap.one("node").filter(Reader::covers).is_none_or(|node| node.text("id").is_empty()) {
         bootstrap.wrong("node", "`node.id` is required: a control plane knows a proxy by it");

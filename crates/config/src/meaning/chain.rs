@@ -36,7 +36,7 @@ pub(super) fn chain(chain: &Reader<'_>) -> Option<Chain> {
     let matches = chain_match::chain_match(chain);
     let timeout = chain.duration("transport_socket_connect_timeout").filter(|timeout| !timeout.is_zero());
     let tls = tls(chain, &name);
-    let filter = last_filter(chain);
+    let filter = last_filter(chain, &name);
     Some(Chain { name, matches, tls: tls?, tls_timeout: timeout, filter: filter? })
 }
 
@@ -60,9 +60,14 @@ fn tls(chain: &Reader<'_>, name: &str) -> Option<Option<Arc<ServerTls>>> {
     }
 }
 
-fn last_filter(chain: &Reader<'_>) -> Option<Filter> {
+fn last_filter(chain: &Reader<'_>, name: &str) -> Option<Filter> {
     let mut filters = chain.all("filters");
     let Some(last) = filters.pop() else {
+        if let Some(subject) = chain.subject() {
+            // As in Envoy.
+            subject.degraded(format!("the chain `{name}` has no filter and closes its connections"));
+            return Some(Filter::Tcp(tcp_proxy::closing(name)));
+        }
         chain.wrong("filters", format!("is required: give one filter, {} or {}", names::REDIS_PROXY, names::TCP_PROXY));
         return None;
     };

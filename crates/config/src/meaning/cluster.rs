@@ -37,9 +37,6 @@ pub(super) fn cluster(written: &Reader<'_>) -> Cluster {
     // The options under it are Redis's or nobody's, whatever the cluster.
     let upstream = upstream::upstream(written);
     written.harmless(&["alt_stat_name", "cleanup_interval"]);
-    if has_no_limits(written) {
-        written.harmless(&["circuit_breakers"]);
-    }
     let undressed = undressed(written);
     let cluster = undressed.as_ref().unwrap_or(written);
     refuse(cluster);
@@ -81,11 +78,11 @@ fn undressed<'a>(cluster: &Reader<'a>) -> Option<Reader<'a>> {
     if kind.text("name") != redis_cluster::NAME {
         return None;
     }
-    for name in DRESSING.into_iter().filter(|name| cluster.has(name)) {
-        cluster.without_effect(&[name]);
+    let says_nothing = |name: &str| !cluster.has(name) || name == "circuit_breakers" && has_no_limits(cluster);
+    for name in DRESSING.into_iter().filter(|name| !says_nothing(name)) {
         subject.ignored(&cluster.at(name));
     }
-    Some(cluster.strict_twin())
+    Some(cluster.strict_twin(&DRESSING))
 }
 
 /// Fields with a better answer than "remove it", and fields that may say what is so anyway.

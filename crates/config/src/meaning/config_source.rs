@@ -13,7 +13,7 @@ pub(super) fn source(reader: &Reader<'_>) -> Option<ConfigSource> {
     }
     if reader.has("ads") {
         reader.without_effect(&["ads"]);
-        return Some(ConfigSource::Ads);
+        return ads(reader, "ads");
     }
     if let Some(own) = reader.one("self") {
         // Only what was delivered can say so, and it came over the one stream that there is.
@@ -21,17 +21,26 @@ pub(super) fn source(reader: &Reader<'_>) -> Option<ConfigSource> {
         if reader.subject().is_none() {
             reader.unsupported("self", "not supported yet: use ads");
         }
-        return Some(ConfigSource::Ads);
+        return ads(reader, "self");
     }
     if let Some(api) = reader.one("api_config_source") {
         let kind = api.choice("api_type");
         if kind.starts_with("AGGREGATED") {
             api.covered();
-            return Some(ConfigSource::Ads);
+            return ads(reader, "api_config_source");
         }
         return server(&api).map(ConfigSource::Server);
     }
     file(reader).map(ConfigSource::File)
+}
+
+/// The one stream of `ads_config`.
+fn ads(reader: &Reader<'_>, name: &str) -> Option<ConfigSource> {
+    if !reader.sources().has_ads() {
+        reader.wrong(name, "needs dynamic_resources.ads_config: it says where the control plane is");
+        return None;
+    }
+    Some(ConfigSource::Ads)
 }
 
 /// A path is relative to the working directory, as in Envoy.

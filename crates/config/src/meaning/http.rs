@@ -17,41 +17,55 @@ const GUARDS: [&str; 7] = [
     "envoy.extensions.filters.http.rbac.v3.RBAC",
 ];
 
-/// Where no route leads to a cluster: nothing answers there, so that what was to be refused stays refused.
-const NOWHERE: &str = "BlackHoleCluster";
-
 /// What is left of an `HttpConnectionManager`: bytes go to the one cluster of its routes, else to where the client
-/// wanted to go.
+/// wanted to go. Where every route is answered by the proxy itself, nothing may pass.
 pub(super) fn passed(filter: &Reader<'_>) -> TcpProxy {
     filter.covered();
-    let way = way(filter);
     if let Some(subject) = filter.subject() {
-        guards(filter).iter().for_each(|guard| {
-            subject.loud(format!(
-                "the policy of the HTTP filter {guard} is NOT enforced: requests that it would refuse pass"
-            ));
-        });
-        subject.degraded(match &way {
-            Way::Original => "HTTP passes through to its original destination".to_owned(),
-            Way::Clusters(clusters) => {
-                let names: Vec<&str> = clusters.iter().map(|(name, _)| name.as_str()).collect();
-                format!("HTTP passes through to {}", names.join(", "))
-            }
-        });
+        for guard in guards(filter) {
+            let told = "is NOT enforced: requests that it would refuse pass";
+            subject.loud(format!("the policy of the HTTP filter {guard} {told}"));
+        }
     }
-    tcp_proxy::passing(&filter.text("stat_prefix"), way)
+    let stat_prefix = filter.text("stat_prefix");
+    let (told, passed) = match target(filter) {
+        Target::One(cluster) => {
+            let told = format!("HTTP passes through to {cluster}");
+            (told, tcp_proxy::passing(&stat_prefix, Way::Clusters(vec![(cluster, 1)])))
+        }
+        Target::None => {
+            ("HTTP that the proxy is to answer itself is closed".to_owned(), tcp_proxy::closing(&stat_prefix))
+        }
+        Target::Several => {
+            let told = "HTTP passes through to its original destination".to_owned();
+            (told, tcp_proxy::passing(&stat_prefix, Way::Original))
+        }
+    };
+    if let Some(subject) = filter.subject() {
+        subject.degraded(told);
+    }
+    passed
 }
 
-fn way(filter: &Reader<'_>) -> Way {
-    let Some(routes) = filter.one("route_config") else { return Way::Original };
+/// Where routes lead to.
+enum Target {
+    One(String),
+    None,
+    /// To several clusters, or to those that a request or a control plane chooses.
+    Several,
+}
+
+fn target(filter: &Reader<'_>) -> Target {
+    let Some(routes) = filter.one("route_config") else { return Target::Several };
     routes.covered();
     let mut found = Found::default();
     found.search(routes.message());
     let mut clusters = found.clusters.into_iter();
     match (clusters.next(), clusters.next()) {
-        (Some(only), None) if !found.is_open => Way::Clusters(vec![(only, 1)]),
-        (None, None) if !found.is_open => Way::Clusters(vec![(NOWHERE.to_owned(), 1)]),
-        _ => Way::Original,
+        _ if found.is_open => Target::Several,
+        (Some(only), None) => Target::One(only),
+        (None, _) => Target::None,
+        _ => Target::Several,
     }
 }
 

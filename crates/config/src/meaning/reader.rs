@@ -65,11 +65,12 @@ impl<'a> Reader<'a> {
         self.lenient.as_deref()
     }
 
-    /// The same message in the strict manner; what was read here counts as read there, and from now on only what is
-    /// read there counts.
-    pub(crate) fn strict_twin(&self) -> Reader<'a> {
+    /// The same message, which from now on is only read there, in the strict manner and without the fields `dropped`.
+    pub(crate) fn strict_twin(&self, dropped: &[&str]) -> Reader<'a> {
         self.covered.set(true);
-        let mut twin = Reader::new(self.context, self.message.clone(), self.path.clone());
+        let mut message = self.message.clone();
+        dropped.iter().for_each(|name| message.clear_field_by_name(name));
+        let mut twin = Reader::new(self.context, message, self.path.clone());
         twin.read.clone_from(&self.read);
         twin
     }

@@ -33,8 +33,9 @@ pub(super) fn trust(config: &Reader<'_>) -> Option<Trust> {
 }
 
 fn delivery(config: &Reader<'_>) -> Option<Delivery> {
+    let name = config.text("name");
     let source = config_source::source(&config.one("sds_config")?)?;
-    Some(Delivery { name: config.text("name"), source })
+    Some(Delivery { name, source })
 }
 
 fn written(config: &Reader<'_>) -> Option<Delivered> {

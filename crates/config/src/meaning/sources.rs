@@ -6,13 +6,16 @@ use crate::delivered::Sources;
 use crate::notes::Subject;
 use crate::report::Report;
 use crate::rules::Rules;
-use prost_reflect::{DynamicMessage, Value};
+use crate::schema::{Schema, names};
+use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 use std::collections::BTreeSet;
 
 /// Found before anything else is read. What is wrong with a secret is told; a cluster that is no server is none only to
 /// who names it.
 pub(super) fn sources(bootstrap: &Reader<'_>) -> Sources {
     let mut sources = Sources::default();
+    let dynamic = bootstrap.one("dynamic_resources").filter(Reader::covers);
+    sources.set_ads(dynamic.is_some_and(|dynamic| dynamic.has("ads_config")));
     let Some(resources) = bootstrap.one("static_resources").filter(Reader::covers) else { return sources };
     for secret in resources.all("secrets") {
         if let Some((name, secret)) = secret_source::secret(&secret) {
@@ -41,28 +44,31 @@ fn alone(context: &Context<'_>, cluster: &DynamicMessage) -> Result<meant::Contr
     found.ok_or_else(|| "it has no address".to_owned())
 }
 
-/// The clusters that `dynamic_resources` names.
+/// The clusters that are named anywhere as servers.
 pub(super) fn named_servers(bootstrap: &Reader<'_>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    if let Some(resources) = bootstrap.one("dynamic_resources").filter(Reader::covers) {
-        collect(&Value::Message(resources.message().clone()), &mut names);
-    }
-    names
+    let mut found = BTreeSet::new();
+    collect(bootstrap.context().schema, &Value::Message(bootstrap.message().clone()), &mut found);
+    found
 }
 
-fn collect(value: &Value, names: &mut BTreeSet<String>) {
+fn collect(schema: &Schema, value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Message(message) => {
             for (field, value) in message.fields() {
                 match (field.full_name(), value) {
                     ("envoy.config.core.v3.GrpcService.EnvoyGrpc.cluster_name", Value::String(name)) => {
-                        names.insert(name.clone());
+                        found.insert(name.clone());
                     }
-                    (_, value) => collect(value, names),
+                    (_, value) => collect(schema, value, found),
                 }
             }
+            if message.descriptor().full_name() == names::ANY
+                && let Some(held) = schema.unpack(message)
+            {
+                collect(schema, &Value::Message(held), found);
+            }
         }
-        Value::List(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::List(items) => items.iter().for_each(|item| collect(schema, item, found)),
         _ => {}
     }
 }

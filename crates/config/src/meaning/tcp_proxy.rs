@@ -7,6 +7,9 @@ use std::time::Duration;
 /// `idle_timeout`, if not written.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// No cluster has this name: what is sent to it is closed, as what was to be refused has to be.
+const NOWHERE: &str = "(none: connections are closed)";
+
 /// What `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy` means.
 pub(super) fn tcp_proxy(filter: &Reader<'_>) -> TcpProxy {
     filter.refuse("access_log", "access logs are not supported yet: remove it");
@@ -29,6 +32,12 @@ pub(super) fn tcp_proxy(filter: &Reader<'_>) -> TcpProxy {
 /// A filter of another protocol, as one of these with its defaults.
 pub(super) fn passing(stat_prefix: &str, to: Way) -> TcpProxy {
     TcpProxy { stat_prefix: stat_prefix.to_owned(), to, idle_timeout: Some(IDLE_TIMEOUT), max_connect_attempts: 1 }
+}
+
+/// A filter that closes every connection.
+pub(super) fn closing(stat_prefix: &str) -> TcpProxy {
+    let stat_prefix = if stat_prefix.is_empty() { "closed" } else { stat_prefix };
+    passing(stat_prefix, Way::Clusters(vec![(NOWHERE.to_owned(), 1)]))
 }
 
 fn clusters(filter: &Reader<'_>) -> Vec<(String, u32)> {

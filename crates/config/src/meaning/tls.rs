@@ -33,6 +33,9 @@ pub(super) fn client(context: &Reader<'_>) -> ClientTls {
             let text = "not supported yet without `sni`: name it, or match_typed_subject_alt_names";
             context.report().unsupported(&context.at("auto_sni_san_validation"), text);
         }
+        if shared.trust.roots == Roots::Unverified {
+            context.wrong("auto_sni_san_validation", "needs authorities to verify by: add trusted_ca");
+        }
         shared.trust.names = vec![NameMatch { kind: Some(NameKind::Dns), text: TextMatch::Exact(sni.clone()) }];
     }
     ClientTls { sni, shared }

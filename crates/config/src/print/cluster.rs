@@ -2,11 +2,13 @@
 
 use super::listener::typed;
 use super::yaml::Map;
-use super::{Secrets, duration, host_port, source};
+use super::{Secrets, duration, host_port, origin, source, tls};
 use crate::schema::names;
 use meant::{
-    Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials, RedisCluster, Upstream,
+    Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, Keepalive, NodeCredentials, RedisCluster,
+    SocketMatch, Upstream,
 };
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(super) fn cluster(cluster: &Cluster, secrets: Secrets) -> Map {
@@ -18,6 +20,12 @@ pub(super) fn cluster(cluster: &Cluster, secrets: Secrets) -> Map {
         .word_unless("dns_lookup_family", dns_family(cluster.dns_family), "AUTO")
         .some("dns_refresh_rate", refresh)
         .some("upstream_connection_options", cluster.keepalive.as_ref().map(keepalive))
+        .some("upstream_bind_config", cluster.source.as_ref().map(bind))
+        .some("transport_socket", cluster.sockets.default.as_ref().map(|tls| tls::client(tls, secrets)))
+        .list(
+            "transport_socket_matches",
+            cluster.sockets.matches.iter().enumerate().map(|one| socket_match(one, secrets)),
+        )
         .some("typed_extension_protocol_options", options)
         .some("load_assignment", load_assignment(cluster))
 }
@@ -31,10 +39,29 @@ fn discovery(map: Map, discovery: &Discovery) -> Map {
         Discovery::Static(balance) => self::balance(map.word("type", "STATIC"), *balance),
         Discovery::StrictDns(balance) => self::balance(map.word("type", "STRICT_DNS"), *balance),
         Discovery::LogicalDns(balance) => self::balance(map.word("type", "LOGICAL_DNS"), *balance),
-        // What is delivered is not written here: only what comes from the command line is printed.
-        Discovery::Delivered { balance, .. } => self::balance(map.word("type", "EDS"), *balance),
+        Discovery::Delivered { service, source, balance } => {
+            let eds = Map::new().text("service_name", service).put("eds_config", origin::config_source(source));
+            self::balance(map.word("type", "EDS").put("eds_cluster_config", eds), *balance)
+        }
         Discovery::Original => map.word("type", "ORIGINAL_DST").word("lb_policy", "CLUSTER_PROVIDED"),
     }
+}
+
+fn bind(source: &SocketAddr) -> Map {
+    let address = Map::new().text("address", &source.ip().to_string()).word("port_value", source.port());
+    Map::new().put("source_address", address)
+}
+
+fn socket_match((number, entry): (usize, &SocketMatch), secrets: Secrets) -> Map {
+    let socket = entry.socket.as_ref().map_or_else(tls::plain, |tls| tls::client(tls, secrets));
+    Map::new()
+        .text("name", &format!("match-{number}"))
+        .put("match", labels(&entry.labels))
+        .put("transport_socket", socket)
+}
+
+fn labels(labels: &[(String, String)]) -> Map {
+    labels.iter().fold(Map::new(), |map, (key, value)| map.text(key, value))
 }
 
 fn redis_cluster(config: &RedisCluster) -> Map {
@@ -115,13 +142,29 @@ fn load_assignment(cluster: &Cluster) -> Option<Map> {
     if cluster.endpoints.is_empty() {
         return None;
     }
-    let members = Map::new().list("lb_endpoints", cluster.endpoints.iter().map(endpoint));
-    Some(Map::new().text("cluster_name", &cluster.name).list("endpoints", [members]))
+    let mut priorities: Vec<u32> = cluster.endpoints.iter().map(|endpoint| endpoint.priority).collect();
+    priorities.dedup();
+    // Neighbours of one priority together, so that the order stays.
+    let mut rest = cluster.endpoints.as_slice();
+    let groups = priorities.into_iter().map(|priority| {
+        let count = rest.iter().take_while(|endpoint| endpoint.priority == priority).count();
+        let (group, after) = rest.split_at(count);
+        rest = after;
+        Map::new().word_unless("priority", priority, 0).list("lb_endpoints", group.iter().map(endpoint))
+    });
+    Some(Map::new().text("cluster_name", &cluster.name).list("endpoints", groups))
 }
 
 fn endpoint(endpoint: &Endpoint) -> Map {
     let written = Map::new()
         .put("address", host_port(&endpoint.host, endpoint.port))
         .text_if("hostname", endpoint.hostname.as_deref().unwrap_or_default());
-    Map::new().put("endpoint", written).word_unless("load_balancing_weight", endpoint.weight, 1)
+    let metadata = (!endpoint.labels.is_empty()).then(|| {
+        let of_sockets = Map::new().put("envoy.transport_socket_match", labels(&endpoint.labels));
+        Map::new().put("filter_metadata", of_sockets)
+    });
+    Map::new()
+        .put("endpoint", written)
+        .word_unless("load_balancing_weight", endpoint.weight, 1)
+        .some("metadata", metadata)
 }

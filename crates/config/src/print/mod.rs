@@ -1,13 +1,16 @@
 //! A meaning back to Envoy's words: the bootstrap in YAML that Envoy and this room load to the same meaning.
 //!
-//! What equals Envoy's default is left out, so that what is printed is what somebody chose.
+//! What equals Envoy's default is left out, so that what is printed is what somebody chose. Of what a node says of itself
+//! only its names are printed; the rest is for a control plane.
 
 mod cluster;
 mod listener;
+mod origin;
 mod redis;
+mod tls;
 mod yaml;
 
-use meant::{Admin, Node, Proxy, Secret};
+use meant::{Admin, Filter, Node, Proxy, Secret, Way};
 use std::net::SocketAddr;
 use std::time::Duration;
 use yaml::{Map, Yaml};
@@ -35,12 +38,25 @@ pub fn yaml(proxy: &Proxy) -> String {
 pub fn yaml_with(proxy: &Proxy, secrets: Secrets) -> String {
     let listeners = proxy.listeners.iter().map(|listener| listener::listener(listener, secrets));
     let clusters = proxy.clusters.iter().map(|cluster| cluster::cluster(cluster, secrets));
+    let clusters = clusters.chain(original(proxy)).chain(origin::servers(proxy, secrets));
     let resources = Map::new().list("listeners", listeners).list("clusters", clusters);
     let root = Map::new()
         .some("node", node(&proxy.node))
         .some("admin", proxy.admin.as_ref().map(admin))
+        .some("dynamic_resources", proxy.dynamic.as_ref().map(origin::dynamic))
         .put("static_resources", resources);
     root.print()
+}
+
+/// The cluster for what passes through to its original destination, which in Envoy's words needs one.
+const ORIGINAL: &str = "original-destination";
+
+/// That cluster, if anything passes through so.
+fn original(proxy: &Proxy) -> Option<Map> {
+    let passes = |filter: &Filter| matches!(filter, Filter::Tcp(filter) if filter.to == Way::Original);
+    let mut chains = proxy.listeners.iter().flat_map(|listener| listener.all_chains());
+    let map = Map::new().text("name", ORIGINAL).word("type", "ORIGINAL_DST").word("lb_policy", "CLUSTER_PROVIDED");
+    chains.any(|chain| passes(&chain.filter)).then_some(map)
 }
 
 fn node(node: &Node) -> Option<Map> {

@@ -17,7 +17,7 @@ fn bare(mut proxy: Proxy) -> Proxy {
 
 #[test]
 fn what_is_printed_means_the_same() {
-    for name in ["tutorial.yaml", "everything.yaml"] {
+    for name in ["tutorial.yaml", "everything.yaml", "chains.yaml", "sidecar.json"] {
         let proxy = file(name);
         let printed = yaml_with(&proxy, Secrets::Shown);
         let again = bare(load_text(&printed, "printed").unwrap_or_else(|problems| panic!("{problems}\n{printed}")));
@@ -38,6 +38,22 @@ fn secrets_are_hidden_unless_asked_for() {
     }
     assert_eq!(printed.matches("[redacted]").count(), 8);
     assert!(load_text(&printed, "printed").is_ok());
+}
+
+#[test]
+fn what_passes_through_is_given_a_cluster() {
+    let mut proxy = file("chains.yaml");
+    let mut listener = (*proxy.listeners[0]).clone();
+    let mut chain = (*listener.chains[0]).clone();
+    let Filter::Tcp(filter) = &mut chain.filter else { panic!("{chain:?}") };
+    filter.to = meant::Way::Original;
+    listener.chains[0] = chain.into();
+    proxy.listeners[0] = listener.into();
+    let again = load_text(&yaml(&proxy), "printed").unwrap_or_else(|problems| panic!("{problems}"));
+    let Filter::Tcp(filter) = &again.listeners[0].chains[0].filter else { panic!("{again:?}") };
+    let meant::Way::Clusters(clusters) = &filter.to else { panic!("{filter:?}") };
+    let cluster = again.clusters.iter().find(|cluster| cluster.name == clusters[0].0).unwrap();
+    assert_eq!(cluster.discovery, meant::Discovery::Original);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::known::is_well_known;
 use super::nearest;
 use super::tree::{Entry, Node, Plain, Shape};
 use super::walk::{Walk, child, found};
-use crate::dynamic;
 use crate::schema::names;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
@@ -17,7 +16,9 @@ impl Walk<'_> {
         };
         let url = self.type_url(entries, path)?;
         if self.carries(url) {
-            return Some(carried(descriptor, url, entries));
+            let mut any = DynamicMessage::new(descriptor.clone());
+            any.set_field_by_name("type_url", Value::String(url.to_owned()));
+            return Some(any);
         }
         let inner = self.type_of(url, path)?;
         let content = if is_well_known(inner.full_name()) {
@@ -32,7 +33,7 @@ impl Walk<'_> {
         Some(any)
     }
 
-    /// Whether a value of this type is carried along: nobody here knows the type, and it is none of ours misspelt.
+    /// Whether of a value of this type only the type is kept: nobody here knows it, and it is none of ours misspelt.
     fn carries(&self, url: &str) -> bool {
         let Some((_, name)) = url.rsplit_once('/').filter(|_| self.carries_unknown_types) else { return false };
         let ours = [names::REDIS_PROXY, names::REDIS_PROTOCOL_OPTIONS, names::REDIS_CLUSTER, names::TCP_PROXY];
@@ -98,14 +99,4 @@ impl Walk<'_> {
         self.report.place(&here, value.line);
         self.message(inner, &value.value, &here)
     }
-}
-
-/// An `Any` of a type that is not known, with its JSON for its bytes.
-fn carried(descriptor: &MessageDescriptor, url: &str, entries: &[Entry]) -> DynamicMessage {
-    let rest: Vec<Entry> = entries.iter().filter(|entry| entry.key != "@type").cloned().collect();
-    let json = dynamic::json(&Node { line: 0, shape: Shape::Map(rest) });
-    let mut any = DynamicMessage::new(descriptor.clone());
-    any.set_field_by_name("type_url", Value::String(url.to_owned()));
-    any.set_field_by_name("value", Value::Bytes([dynamic::OPAQUE, json.to_string().as_bytes()].concat().into()));
-    any
 }

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct Walk<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) report: &'a Report,
-    /// An `Any` of an unknown type is carried along as it is, and not refused.
+    /// Of an `Any` of an unknown type the type is kept, and it is not refused.
     pub(crate) carries_unknown_types: bool,
 }
 

@@ -15,7 +15,13 @@ mod unsupported;
 
 mod malformed;
 
+mod chains;
+
+// What a control plane sends.
 mod istiod;
+
+mod leniency;
+mod verdicts;
 
 mod recorded;
 

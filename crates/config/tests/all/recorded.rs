@@ -49,8 +49,13 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new() -> Self {
-        Self { schema: Schema::load().unwrap(), mesh: Schema::load_mesh().unwrap(), sources: sidecar().sources }
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Reader> = LazyLock::new(|| Reader {
+            schema: Schema::load().unwrap(),
+            mesh: Schema::load_mesh().unwrap(),
+            sources: sidecar().sources,
+        });
+        &SHARED
     }
 
     pub fn listener(&self, json: &Value) -> Result<Reading<Arc<meant::Listener>>, Problems> {

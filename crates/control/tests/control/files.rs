@@ -95,6 +95,21 @@ fn a_bad_file_keeps_what_it_held_and_the_others_go_on() {
     assert_eq!((hosts(&mended), mended.problems.len()), (vec!["a2", "b2"], 0));
 }
 
+/// As vim does it.
+#[test]
+fn a_file_that_is_taken_away_and_comes_back_faulty_keeps_what_it_held() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, service("a", "10.0.0.1")).unwrap();
+    let mut files = Files::new(folder.path(), None);
+    assert_eq!(hosts(&next(&mut files)), ["a"]);
+    fs::rename(&file, folder.path().join("a.yaml~")).unwrap();
+    assert_eq!(hosts(&next(&mut files)), [""; 0]);
+    fs::write(&file, service("a", "10.0.0")).unwrap();
+    let bad = next(&mut files);
+    assert_eq!((hosts(&bad), bad.problems.len()), (vec!["a"], 1));
+}
+
 #[test]
 fn an_object_counts_once() {
     let folder = TempDir::new().unwrap();

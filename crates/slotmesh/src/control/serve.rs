@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use xds::server::{Server, ServerTls, Settings};
 
@@ -27,16 +28,25 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
     let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
     let mut watcher = Watcher::new(Files::new(&args.files, args.mesh.as_deref()), Arc::clone(&plane));
     watcher.first().with_context(|| format!("{} cannot be read", args.files.display()))?;
-    // Dropped at the end, which ends the watching.
-    let (_watching, ended) = mpsc::channel();
-    std::thread::Builder::new().name("watch".into()).spawn(move || watcher.run(&ended))?;
+    // The one end is dropped when serving ends, which ends the watching; the other when watching ends.
+    let (_serving, ended) = mpsc::channel();
+    let (watching, failed) = oneshot::channel::<()>();
+    std::thread::Builder::new().name("watch".into()).spawn(move || {
+        watcher.run(&ended);
+        drop(watching);
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(args, plane, tls));
+    let served = runtime.block_on(serve(args, plane, tls, failed));
     runtime.shutdown_timeout(DRAIN);
     served
 }
 
-async fn serve(args: &ControlArgs, plane: Arc<Plane>, tls: Option<ServerTls>) -> anyhow::Result<()> {
+async fn serve(
+    args: &ControlArgs,
+    plane: Arc<Plane>,
+    tls: Option<ServerTls>,
+    failed: oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
     let quit = running::told_to_end()?;
     let server = Server::start(Arc::clone(&plane) as _, Settings::default());
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -50,6 +60,7 @@ async fn serve(args: &ControlArgs, plane: Arc<Plane>, tls: Option<ServerTls>) ->
     tasks.spawn(async move { Ok(face::serve(listener, face).await?) });
     let ended = tokio::select! {
         () = quit.notified() => Ok(()),
+        _ = failed => Err(anyhow::anyhow!("the files are not watched any more")),
         // None of them ends by itself but by a failure.
         Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(error.into())),
     };

@@ -58,9 +58,11 @@ fn plain(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
 
 /// Waits until what was applied has come to the sidecar: no key is refused any more.
 fn all_keys_are_taken(stage: &Stage) -> anyhow::Result<()> {
-    let taken = || -> anyhow::Result<bool> {
+    let mut refusal = String::new();
+    let mut taken = || -> anyhow::Result<bool> {
         for key in KEYS {
-            if stage.ask(&["set", key, "-"])? != "OK" {
+            refusal = stage.ask(&["set", key, "-"])?;
+            if refusal != "OK" {
                 return Ok(false);
             }
         }
@@ -68,7 +70,7 @@ fn all_keys_are_taken(stage: &Stage) -> anyhow::Result<()> {
     };
     let failed = |error: anyhow::Error| testkit::Error::Failed(error.to_string());
     wait::until_true("the EnvoyFilters are in force", SEEN, || taken().map_err(failed))
-        .map_err(|error| anyhow::anyhow!("{error}\n{}", stage.logs()))
+        .map_err(|error| anyhow::anyhow!("{error}; the last reply: {refusal}\n{}", stage.logs()))
 }
 
 /// What clients notice of a change, and how long after it something is so.
@@ -133,12 +135,13 @@ fn mirror_off(stage: &Stage, cuts: bool, findings: &mut Findings) -> anyhow::Res
 /// The EnvoyFilter names the listener by the old address: Istio says nothing about that.
 fn service_moves(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     stage.folder.move_service(ELSEWHERE)?;
-    let expected = format!("redis-cluster is now at {ELSEWHERE}");
+    let expected = format!("is now at {ELSEWHERE}");
     let mut page = String::new();
     let seen = wait::until_true("the control plane tells", SEEN, || {
         page = stage.control_page("/debug/envoyfilters").map_err(|error| testkit::Error::Failed(error.to_string()))?;
         Ok(page.contains(&expected))
     });
-    let line = page.lines().find(|line| line.contains(&expected)).unwrap_or("nothing").trim().to_owned();
+    let line = page.lines().find(|line| line.contains(&expected)).and_then(|line| line.split_once(": "));
+    let line = line.map_or("nothing", |(_, text)| text.trim_matches(['"', ',', ' '])).to_owned();
     say(&findings.add("what the control plane says", expected, line, seen.is_ok()))
 }

@@ -17,6 +17,10 @@ const START: Duration = Duration::from_secs(30);
 /// The sidecar's bootstrap; `$XDS_HOST`, `$XDS_PORT` and `$ADMIN` are put in.
 const BOOTSTRAP: &str = include_str!("../../../../../examples/sidecar.yaml");
 
+/// There is no DNS server in the namespaces: Envoy's own resolver, unlike the system's, would ask for one.
+const RESOLVER: &str = "{typed_dns_resolver_config: {name: envoy.network.dns_resolver.getaddrinfo, typed_config: {'@type': \
+     type.googleapis.com/envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig}}}";
+
 /// Fields are dropped in this order: the sidecar before those that it talks to, the folder last.
 pub struct Stage {
     sidecar: Process,
@@ -130,8 +134,10 @@ fn sidecar(ground: &Ground, place: &Path, envoy: Option<&Path>) -> anyhow::Resul
             command.arg("-c").arg(&bootstrap).args(["--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"])
         }
     };
-    // As Istio sets it: how long an Envoy lets old connections be.
-    command.args(envoy.map_or(&[][..], |_| &["--drain-time-s", "45"]));
+    if envoy.is_some() {
+        // As Istio sets it: how long old connections of a changed listener are let be.
+        command.args(["--drain-time-s", "45", "--config-yaml", RESOLVER]);
+    }
     let log = place.join("sidecar.log");
     let process = ground.in_pod(|| start(&mut command, &log))?;
     wait::until_true("the sidecar is ready", START, || {

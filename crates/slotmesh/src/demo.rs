@@ -17,7 +17,7 @@ use findings::Findings;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stage::Stage;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
@@ -37,6 +37,9 @@ pub struct DemoArgs {
     /// namespaces, with the client's connections captured as in a pod)
     #[arg(long)]
     mesh: bool,
+    /// Stays on 127.0.0.1, as where it may not make network namespaces
+    #[arg(long, requires = "mesh")]
+    no_capture: bool,
     /// A real Envoy to be driven instead of slotmesh
     #[arg(long, value_name = "FILE", requires = "mesh")]
     envoy: Option<PathBuf>,
@@ -78,7 +81,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 fn perform(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let signals = signals()?;
     let (keep, args) = (args.keep, args.clone());
-    let play = thread::spawn(move || if args.mesh { play_mesh(args.envoy.as_deref()) } else { play() });
+    let play = thread::spawn(move || if args.mesh { play_mesh(&args) } else { play() });
     while !play.is_finished() {
         match signals.recv_timeout(Duration::from_millis(20)) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -110,9 +113,9 @@ fn play() -> Played {
 }
 
 /// Envoy cuts the clients of a listener whose filter changes.
-fn play_mesh(envoy: Option<&Path>) -> Played {
-    let mut findings = Findings::default();
-    match mesh::Stage::build(envoy) {
+fn play_mesh(args: &DemoArgs) -> Played {
+    let (mut findings, envoy) = (Findings::default(), args.envoy.as_deref());
+    match mesh::Stage::build(envoy, !args.no_capture) {
         Err(error) => Played { findings, stage: None, broke_off: Some(error) },
         Ok(stage) => {
             let broke_off = mesh::play(&stage, envoy.is_some(), &mut findings).err();

@@ -26,9 +26,12 @@ pub enum Ground {
 
 impl Ground {
     /// The best ground that there is; what it is is said.
-    pub fn prepare(folder: &Path) -> anyhow::Result<Self> {
-        if let Err(why) = network::possible() {
+    pub fn prepare(folder: &Path, captured: bool) -> anyhow::Result<Self> {
+        let possible = network::possible();
+        if let (true, Err(why)) = (captured, &possible) {
             say(&format!("Without capture: this process cannot make network namespaces ({why}); as root it can."))?;
+        }
+        if !captured || possible.is_err() {
             let free = ports::free(6)?;
             return Ok(Self::Open {
                 service: free[0],
@@ -68,19 +71,22 @@ impl Ground {
     /// The folder of the control plane.
     pub fn folder(&self, path: PathBuf, cluster: &Cluster, mirror: &Server) -> anyhow::Result<Folder> {
         let Self::Open { service, .. } = self else { return Folder::new(path, Vec::new(), &[]) };
+        let first = cluster.node(0).port();
         let mut instead = vec![
             (format!("clusterIP: {SERVICE}\n"), "clusterIP: 127.0.0.1\n".to_owned()),
             (format!("{SERVICE}_{PORT}"), format!("127.0.0.1_{service}")),
             (format!("podIP: {MIRROR_POD}"), "podIP: 127.0.0.1".to_owned()),
+            // One address has six ports, and a Service one: as far as connections pass unread, they go to the first.
             (
                 format!("    port: {PORT}\n    targetPort: {PORT}\n  - name: tcp-gossip"),
-                format!("    port: {service}\n    targetPort: {PORT}\n  - name: tcp-gossip"),
+                format!("    port: {service}\n    targetPort: {first}\n  - name: tcp-gossip"),
             ),
             (
                 format!("name: tcp\n    port: {PORT}\n    targetPort: {PORT}"),
                 format!("name: tcp\n    port: {PORT}\n    targetPort: {}", mirror.port()),
             ),
         ];
+        instead.extend(SERVERS.map(|pod| (format!("podIP: {pod}\n"), "podIP: 127.0.0.1\n".to_owned())));
         for (number, node) in cluster.nodes().iter().enumerate() {
             let name =
                 format!("redis-cluster-{number}.redis-cluster-nodes.redis.svc.cluster.local, port_value: {PORT}");

@@ -34,10 +34,10 @@ pub struct Stage {
 
 impl Stage {
     /// Starts everything, up to a sidecar that has what the control plane says; `envoy` is a real Envoy to be used as the
-    /// sidecar instead of slotmesh.
-    pub fn build(envoy: Option<&Path>) -> anyhow::Result<Self> {
+    /// sidecar instead of slotmesh. `captured` asks for network namespaces, if they can be had.
+    pub fn build(envoy: Option<&Path>, captured: bool) -> anyhow::Result<Self> {
         let place = reaper::folder()?;
-        let ground = Ground::prepare(place.path())?;
+        let ground = Ground::prepare(place.path(), captured)?;
         say("Starting six servers …")?;
         let cluster = ground.cluster(place.path())?;
         let mirror = ground.mirror(place.path())?;

@@ -144,3 +144,57 @@ async fn the_last_good_version_of_a_refused_filter_stays_in_force() {
         (&json!("Envoy filter: missing patch operation"), &json!(1))
     );
 }
+
+const ODD: &str = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: odd, namespace: istio-system}
+spec:
+  configPatches:
+  - applyTo: LISTENER
+    match: {context: SIDECAR_OUTBOUND, listener: {portName: tcp-client}}
+    patch: {operation: MERGE, value: {per_connection_buffer_limit_bytes: 4096}}
+  - applyTo: CLUSTER
+    match: {cluster: {name: outbound|6379||redis-cluster.redis.svc.cluster.local}}
+    patch: {operation: MERGE, value: {lb_policy: ROUND_ROBIN}}
+  - applyTo: NETWORK_FILTER
+    match: {listener: {name: 10.96.0.10_16379, filterChain: {filter: {name: envoy.filters.network.tcp_proxy}}}}
+    patch:
+      operation: MERGE
+      value:
+        name: envoy.filters.network.tcp_proxy
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
+          stat_prefix: x
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: nobody, namespace: istio-system}
+spec:
+  workloadSelector: {labels: {app: redis-cleint}}
+  configPatches:
+  - {applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 7s}}}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_patch_says_and_does_not_do_is_told() {
+    let mut files = tutorial(false);
+    files.push(("odd.yaml".to_owned(), ODD.to_owned()));
+    let plane = Plane::start(&files);
+    let _sidecar = Sidecar::connect(plane.address("xds"), Dialect::Delta).await;
+    for told in [
+        "configPatches[0]: match.listener.portName is documented but not looked at",
+        "configPatches[1]: lb_policy is set to its default, which a MERGE cannot do",
+        "configPatches[2] was applied nowhere: it could not be carried out where it matches",
+        "filter_chains[0].filters[0] of 10.96.0.10_16379 holds envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "istio-system/nobody",
+    ] {
+        plane.logged(told);
+    }
+    assert!(
+        plane.logged("istio-system/nobody").contains("concerns no proxy so far: its workloadSelector wants label app")
+    );
+    let of =
+        |patch: usize| format!("slotmesh_envoyfilter_warnings{{envoyfilter=\"istio-system/odd\",patch=\"{patch}\"}}");
+    assert_eq!([1, 2].map(|patch| plane.metric(&of(patch))), [Some(1.0), Some(1.0)]);
+}

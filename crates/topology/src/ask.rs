@@ -4,6 +4,7 @@
 //! or not allowed, which is remembered for the cluster. `CLUSTER INFO` with either, for the state and the epoch. All in
 //! RESP2, which every server speaks.
 
+use crate::connect::{Connector, Stream};
 use crate::decision::{Candidate, Opinion};
 use crate::names::Names;
 use meant::{Cluster, Credentials};
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// The most that all replies of one conversation may amount to.
@@ -51,6 +51,7 @@ pub(crate) enum Silence {
 pub(crate) struct Asker {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) names: Names,
+    connector: Connector,
     /// `cluster_refresh_timeout`: how long one conversation may take, name resolution included.
     pub(crate) patience: Duration,
     /// Whether `CLUSTER SHARDS` was not understood.
@@ -59,14 +60,20 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// For one cluster.
-    pub(crate) fn new(cluster: Arc<Cluster>, names: Names, patience: Duration) -> Self {
-        Self { cluster, names, patience, slots_only: AtomicBool::new(false) }
+    pub(crate) fn new(connector: Connector, names: Names, patience: Duration) -> Self {
+        Self {
+            cluster: Arc::clone(connector.cluster()),
+            names,
+            connector,
+            patience,
+            slots_only: AtomicBool::new(false),
+        }
     }
 
     /// What `node` says of its cluster. `known` are the addresses in use.
     pub(crate) async fn ask(&self, node: &Candidate, known: &BTreeSet<IpAddr>) -> Result<Opinion, Silence> {
         let deadline = Instant::now() + self.patience;
-        let connecting = timeout(self.cluster.connect_timeout, TcpStream::connect(node.address));
+        let connecting = timeout(self.cluster.connect_timeout, self.connector.connect(node.address));
         let late = |_| Silence::Timeout(self.patience);
         let connected = timeout_at(deadline, connecting).await.map_err(late)?;
         let connected = connected.map_err(|_| Silence::ConnectTimeout(self.cluster.connect_timeout))?;
@@ -159,7 +166,7 @@ fn words(error: &[u8]) -> String {
 
 /// A connection, what is to be sent on it and what has come.
 struct Line {
-    stream: TcpStream,
+    stream: Stream,
     out: Vec<u8>,
     came: Vec<u8>,
     /// Where the replies already handed out end.
@@ -168,12 +175,13 @@ struct Line {
 }
 
 impl Line {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: Stream) -> Self {
         Self { stream, out: Vec::new(), came: Vec::new(), read: 0, scan: reply::Scan::default() }
     }
 
     async fn send(&mut self) -> Result<(), Silence> {
         self.stream.write_all(&self.out).await.map_err(Silence::Broken)?;
+        self.stream.flush().await.map_err(Silence::Broken)?;
         self.out.clear();
         Ok(())
     }

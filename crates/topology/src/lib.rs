@@ -12,6 +12,7 @@ mod report;
 mod status;
 mod stats;
 mod decision;
+mod connect;
 mod ask;
 mod names;
 mod hosts;

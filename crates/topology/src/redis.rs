@@ -8,10 +8,11 @@ mod reading;
 
 use crate::Report;
 use crate::ask::Asker;
+use crate::connect::Connector;
 use crate::decision::{Candidates, Opinion, Random, Schedule};
 use crate::names::Names;
 use crate::task::Publisher;
-use meant::{Cluster, RedisCluster};
+use meant::RedisCluster;
 use reading::{Reading, Step};
 use slots::{Topology, View};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn new(
-        cluster: Arc<Cluster>,
+        connector: Connector,
         settings: &RedisCluster,
         names: Names,
         publisher: Publisher,
@@ -43,7 +44,7 @@ impl Redis {
     ) -> Self {
         Self {
             schedule: Schedule::new(settings, Instant::now()),
-            asker: Arc::new(Asker::new(cluster, names, settings.refresh_timeout)),
+            asker: Arc::new(Asker::new(connector, names, settings.refresh_timeout)),
             publisher,
             candidates: Candidates::default(),
             random,

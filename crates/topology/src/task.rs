@@ -1,5 +1,6 @@
 //! The task of one cluster, and what others hold of it.
 
+use crate::connect::Connector;
 use crate::decision::Random;
 use crate::hosts::{self, Inbox, Resolving, Take};
 use crate::names::Names;
@@ -18,6 +19,7 @@ pub struct Handle {
     reporter: Reporter,
     board: Board,
     task: Option<JoinHandle<()>>,
+    connector: Connector,
     /// Of a cluster whose members are delivered.
     inbox: Option<Inbox>,
 }
@@ -38,6 +40,11 @@ impl Handle {
         if let Some(inbox) = &self.inbox {
             inbox.take(endpoints);
         }
+    }
+
+    /// Secrets for TLS towards the nodes that are asked, in place of the earlier ones.
+    pub fn secure(&self, secrets: &tls::Secrets) {
+        self.connector.secure(secrets);
     }
 }
 
@@ -75,10 +82,11 @@ pub(crate) fn spawn_with(
     // Differs from task to task, which is all it is for.
     let random = Random::new(RandomState::new().hash_one(&cluster.name));
     let resolving = |take, publisher| Resolving::new(Arc::clone(&cluster), names.clone(), take, publisher);
+    let connector = Connector::new(Arc::clone(&cluster));
     let mut inbox = None;
     let task = match &cluster.discovery {
         Discovery::Redis(settings) => {
-            let redis = Redis::new(Arc::clone(&cluster), settings, names.clone(), publisher, random);
+            let redis = Redis::new(connector.clone(), settings, names.clone(), publisher, random);
             Some(tokio::spawn(redis.run(reports)))
         }
         Discovery::Static(_) => {
@@ -96,7 +104,7 @@ pub(crate) fn spawn_with(
             None
         }
     };
-    Handle { reporter, board, task, inbox }
+    Handle { reporter, board, task, connector, inbox }
 }
 
 fn publish_written(cluster: &Cluster, publisher: &Publisher) {

@@ -8,6 +8,7 @@ use engine::{Change, ClusterId, NewCluster, NewFilter};
 use observe::{ListenerStats, Registry, TlsStats};
 use slots::View;
 use std::collections::HashMap;
+use std::mem::discriminant;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,10 +56,15 @@ impl Clusters {
         self.all.get(id.0 as usize)?.as_ref()
     }
 
-    fn set(&mut self, id: ClusterId, known: Option<Known>) {
+    /// A cluster that only changes keeps its members until others are told, as it does in the engine.
+    fn set(&mut self, id: ClusterId, mut known: Option<Known>) {
         let place = place(&mut self.all, id.0 as usize);
         if let Some(old) = place.take() {
             self.names.remove(&old.meant.name);
+            let same_kind = |new: &&mut Known| discriminant(&new.meant.discovery) == discriminant(&old.meant.discovery);
+            if let Some(known) = known.as_mut().filter(same_kind) {
+                known.view = old.view;
+            }
         }
         if let Some(known) = &known {
             self.names.insert(known.meant.name.clone(), id);

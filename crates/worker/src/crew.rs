@@ -94,8 +94,11 @@ impl Crew {
 
     /// Uses these secrets from now on, in place of the earlier ones: new connections do; those that are open stay.
     pub fn deliver(&mut self, secrets: &tls::Secrets) {
-        let orders = Arc::new(self.numbers.deliver(secrets));
-        self.workers.iter().for_each(|(address, _)| address.post(Mail::Change(Arc::clone(&orders))));
+        let orders = self.numbers.deliver(secrets);
+        if !orders.reaches.is_empty() || !orders.listeners.is_empty() {
+            let orders = Arc::new(orders);
+            self.workers.iter().for_each(|(address, _)| address.post(Mail::Change(Arc::clone(&orders))));
+        }
     }
 
     /// The names of the listeners that have a socket and the addresses they got, in the order of the configuration.

@@ -61,6 +61,12 @@ fn tell(read: &Refreshed, refused: &[Problem], odd: &[Problem], snapshot: &Snaps
             if patch.nearest.is_empty() { String::new() } else { format!("; near: {}", patch.nearest.join(", ")) };
         line("note", &format!("{place} was applied nowhere: {nothing}{nearest}"));
     }
+    for filter in &report.envoy_filters {
+        for patch in &filter.patches {
+            let place = format!("EnvoyFilter {}/{}: configPatches[{}]", filter.namespace, filter.name, patch.index);
+            patch.warnings.iter().for_each(|warning| line("note", &format!("{place}: {warning}")));
+        }
+    }
     for refusal in &report.refusals {
         let (kind, name) = (refusal.kind.word(), &refusal.name);
         let (by, why) = (refusal.caused_by.join(", "), refusal.reasons.join("; "));

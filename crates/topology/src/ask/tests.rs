@@ -1,4 +1,5 @@
 use super::{Asker, Health, Silence};
+use crate::connect::Connector;
 use crate::decision::{Candidate, Opinion};
 use crate::testing::{Layout, SOUND, Zone, credentials, redis, topology};
 use meant::{Cluster, NodeCredentials};
@@ -11,7 +12,7 @@ use testkit::{Act, Fake, Request, Server};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 fn asker(cluster: Cluster) -> Asker {
-    Asker::new(Arc::new(cluster), Zone::default().names(), PATIENCE)
+    Asker::new(Connector::new(Arc::new(cluster)), Zone::default().names(), PATIENCE)
 }
 
 async fn ask(asker: &Asker, address: SocketAddr) -> Result<Opinion, Silence> {

@@ -82,3 +82,30 @@ fn what_never_shows_itself_is_neither() {
         assert_eq!(sniff(no_hello, true, true), Some(Sniffed::default()), "{no_hello:?}");
     }
 }
+
+/// What was decided of a part is decided of all that begins with it, whatever the bytes (the fuzz target's claim, on
+/// damaged copies of what is real).
+#[test]
+fn a_decision_stands() {
+    let hello = real("redis.example.com", &["h2"]);
+    let seeds =
+        [hello.clone(), cut(&hello, 7), b"GET / HTTP/1.1\r\nPRI * HTTP/2.0\r\n\r\n".to_vec(), super::PREFACE.into()];
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for round in 0..3000 {
+        let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..random(4) {
+            let at = random(bytes.len());
+            bytes[at] = random(256) as u8;
+        }
+        let mut decided = None;
+        for end in 0..=bytes.len() {
+            let found = sniff(&bytes[..end], round & 8 == 0, round & 16 == 0);
+            assert!(decided.is_none() || decided == found, "{end} of {bytes:?}");
+            decided = found;
+        }
+    }
+}

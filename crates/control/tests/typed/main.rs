@@ -1,0 +1,8 @@
+//! Typed Redis resources: what proxies get of them, and what is told.
+
+#![cfg(test)]
+
+mod mesh;
+mod generation;
+
+use mesh::Mesh;

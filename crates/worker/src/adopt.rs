@@ -8,6 +8,7 @@ use engine::{Change, ClusterId, NewCluster, NewFilter};
 use observe::{ListenerStats, Registry, TlsStats};
 use slots::View;
 use std::collections::HashMap;
+use std::mem::discriminant;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,13 +56,20 @@ impl Clusters {
         self.all.get(id.0 as usize)?.as_ref()
     }
 
-    fn set(&mut self, id: ClusterId, known: Option<Known>) {
+    fn set(&mut self, id: ClusterId, mut known: Option<Known>) {
         let place = place(&mut self.all, id.0 as usize);
-        if let Some(old) = place.take() {
+        let old = place.take();
+        if let Some(old) = &old {
             self.names.remove(&old.meant.name);
         }
-        if let Some(known) = &known {
+        if let Some(known) = &mut known {
             self.names.insert(known.meant.name.clone(), id);
+            // Its members serve on until they have been found anew.
+            let same = |old: &Known| {
+                discriminant(&old.meant.discovery) == discriminant(&known.meant.discovery)
+                    && old.meant.sockets == known.meant.sockets
+            };
+            known.view = old.filter(same).and_then(|old| old.view);
         }
         *place = known;
     }

@@ -68,6 +68,22 @@ fn two_demos_at_once_both_find_everything_as_expected() {
     }
 }
 
+/// Through both halves: with slotmesh and with a real Envoy as the sidecar, and without capture as well.
+#[test]
+fn the_mesh_is_as_expected_whoever_the_sidecar_is() {
+    let envoy = testkit::Proxy::envoy_binary().unwrap();
+    let played = [vec!["--mesh"], vec!["--mesh", "--no-capture"], vec!["--mesh", "--envoy", envoy.to_str().unwrap()]];
+    for args in played {
+        let mut demo = Demo::start(&args);
+        let status = demo.process.wait(PLAY).unwrap();
+        let said = demo.said();
+        // Without capture the last act is left out: the service has an address of this machine.
+        let rows = if said.contains("Without capture") || args.contains(&"--no-capture") { 21 } else { 22 };
+        assert!(status.success() && said.contains(&format!("{rows} of {rows} as expected")), "{args:?}\n{said}");
+        assert_eq!(demo.left_behind(), [""; 0], "{said}");
+    }
+}
+
 #[test]
 fn a_demo_that_is_told_to_end_leaves_nothing_behind() {
     let moments = ["Starting six servers", "Starting the proxy", "Data sharding", "MONITOR on", "Traffic mirroring"];

@@ -30,6 +30,8 @@ mod dump;
 // What a control plane sends, on the same road.
 pub mod delivered;
 
+mod apart;
+
 // For rooms that read and write other documents and messages of Envoy's API.
 mod message;
 pub mod text;
@@ -47,6 +49,7 @@ pub mod print;
 #[cfg(test)]
 mod testing;
 
+pub use apart::{Afresh, apart};
 pub use load::{Loaded, load_file, load_file_with_dump, load_text, load_text_with_dump};
 pub use message::Mismatch;
 pub use problem::{Problem, Problems};

@@ -1,5 +1,6 @@
 //! From a file or a text to what it means, with every problem on the way.
 
+use crate::apart::apart;
 use crate::delivered::Sources;
 use crate::meaning::{self, Context};
 use crate::problem::Problems;
@@ -10,9 +11,7 @@ use crate::{dump, written};
 use prost_reflect::DynamicMessage;
 use std::fs::File;
 use std::io::Read;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 /// Larger than any bootstrap.
 const MOST_BYTES: u64 = 64 << 20;
@@ -55,10 +54,8 @@ pub fn load_file_with_dump(path: &Path) -> Result<Loaded, Problems> {
 /// # Errors
 /// Every problem of the text.
 pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
-    apart(|| {
-        let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-        bootstrap(&schema, text, name).map(|read| read.proxy)
-    })
+    let found = apart(Schema::load, |schema| bootstrap(schema, text, name).map(|read| read.proxy));
+    found.unwrap_or_else(|error| Err(Problems::whole(name, error.to_string())))
 }
 
 /// Like [`load_text`], with the dump.
@@ -66,22 +63,12 @@ pub fn load_text(text: &str, name: &str) -> Result<meant::Proxy, Problems> {
 /// # Errors
 /// Every problem of the text.
 pub fn load_text_with_dump(text: &str, name: &str) -> Result<Loaded, Problems> {
-    apart(|| {
-        let schema = Schema::load().map_err(|error| Problems::whole(name, error.to_string()))?;
-        let Bootstrap { proxy, message, notes, sources } = bootstrap(&schema, text, name)?;
-        let dump = dump::json(&schema, message).map_err(|error| Problems::whole(name, error))?;
+    let found = apart(Schema::load, |schema| {
+        let Bootstrap { proxy, message, notes, sources } = bootstrap(schema, text, name)?;
+        let dump = dump::json(schema, message).map_err(|error| Problems::whole(name, error))?;
         Ok(Loaded { proxy, dump, notes, sources })
-    })
-}
-
-/// Does `work` in a thread of its own and returns a copy of what it found.
-///
-/// Reading needs some megabytes for the descriptors, the result a few kilobytes. An allocator gives each thread a part
-/// of the heap; of the part where the work was done nothing is in use afterwards, so that all of it goes back to the
-/// system. In the caller's part, small values that stay would lie between the freed ones and hold them.
-fn apart<T: Clone + Send>(work: impl FnOnce() -> T + Send) -> T {
-    let found = thread::scope(|scope| scope.spawn(work).join());
-    found.unwrap_or_else(|panic| resume_unwind(panic)).clone()
+    });
+    found.unwrap_or_else(|error| Err(Problems::whole(name, error.to_string())))
 }
 
 /// A bootstrap, read.

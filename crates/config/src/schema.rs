@@ -24,9 +24,16 @@ pub struct Schema {
 }
 
 /// The descriptors inside this program are damaged: a fault of the build, not of any configuration.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the Envoy descriptors inside this program are damaged, rebuild it: {0}")]
 pub struct Damaged(String);
+
+impl Damaged {
+    /// Nothing was read at all.
+    pub(crate) fn unread() -> Self {
+        Self("they were not read".to_owned())
+    }
+}
 
 impl Schema {
     /// The descriptors of what a proxy's bootstrap can hold: enough to run a proxy, a third of the whole.

@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+use crate::demo::DemoArgs;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meant::ReadPolicy;
 use std::io::Write;
@@ -31,11 +32,7 @@ pub enum Command {
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
-    Demo {
-        /// Leaves everything running at the end, until Ctrl-C
-        #[arg(long)]
-        keep: bool,
-    },
+    Demo(DemoArgs),
 }
 
 /// `slotmesh control`.

@@ -5,16 +5,19 @@
 //! everything away first; and should this process be killed, a reaper of its own does it (`testkit::reaper`).
 
 mod settings;
+mod scene;
 mod stage;
 mod redis_cli;
 mod findings;
 mod acts;
+mod mesh;
 
 use crate::cli::print;
 use findings::Findings;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stage::Stage;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
@@ -24,24 +27,61 @@ use testkit::reaper;
 /// How long the play may take to notice that everything was swept away.
 const CURTAIN: Duration = Duration::from_secs(5);
 
-/// How the play ended: what was found, what still runs, and why it broke off, if it did.
+/// Which play, and how.
+#[derive(clap::Args, Debug, Clone)]
+pub struct DemoArgs {
+    /// Leaves everything running at the end, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Plays it through both halves: a control plane on a folder of YAML files drives the proxy (as root in network
+    /// namespaces, with the client's connections captured as in a pod)
+    #[arg(long)]
+    mesh: bool,
+    /// Stays on 127.0.0.1, as where it may not make network namespaces
+    #[arg(long, requires = "mesh")]
+    no_capture: bool,
+    /// A real Envoy to be driven instead of slotmesh
+    #[arg(long, value_name = "FILE", requires = "mesh")]
+    envoy: Option<PathBuf>,
+}
+
+/// How the play ended: what was found, what still runs (as far as it is of use), and why it broke off, if it did.
 struct Played {
     findings: Findings,
-    stage: Option<Stage>,
+    stage: Option<Box<dyn Standing>>,
     broke_off: Option<anyhow::Error>,
 }
 
+/// What runs, and can be looked at.
+trait Standing: Send {
+    /// How to look around.
+    fn invitation(&self) -> String;
+}
+
+impl Standing for Stage {
+    fn invitation(&self) -> String {
+        Self::invitation(self)
+    }
+}
+
+impl Standing for mesh::Stage {
+    fn invitation(&self) -> String {
+        Self::invitation(self)
+    }
+}
+
 /// Plays the tutorial; the exit status says whether every step was as expected.
-pub fn run(keep: bool) -> anyhow::Result<ExitCode> {
-    let outcome = perform(keep);
+pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let outcome = perform(args);
     // Everything has been dropped; the reaper itself is the last to go, and is waited for.
     reaper::sweep();
     outcome
 }
 
-fn perform(keep: bool) -> anyhow::Result<ExitCode> {
+fn perform(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let signals = signals()?;
-    let play = thread::spawn(play);
+    let (keep, args) = (args.keep, args.clone());
+    let play = thread::spawn(move || if args.mesh { play_mesh(&args) } else { play() });
     while !play.is_finished() {
         match signals.recv_timeout(Duration::from_millis(20)) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -67,7 +107,19 @@ fn play() -> Played {
         Err(error) => Played { findings, stage: None, broke_off: Some(error) },
         Ok(mut stage) => {
             let broke_off = acts::play(&mut stage, &mut findings).err();
-            Played { findings, stage: Some(stage), broke_off }
+            Played { findings, stage: Some(Box::new(stage)), broke_off }
+        }
+    }
+}
+
+/// Envoy cuts the clients of a listener whose filter changes.
+fn play_mesh(args: &DemoArgs) -> Played {
+    let (mut findings, envoy) = (Findings::default(), args.envoy.as_deref());
+    match mesh::Stage::build(envoy, !args.no_capture) {
+        Err(error) => Played { findings, stage: None, broke_off: Some(error) },
+        Ok(stage) => {
+            let broke_off = mesh::play(&stage, envoy.is_some(), &mut findings).err();
+            Played { findings, stage: Some(Box::new(stage)), broke_off }
         }
     }
 }

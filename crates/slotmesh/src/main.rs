@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Validate { files } => validate::run(&files),
         Command::Control(args) => control::run(&args),
         Command::Patch(args) => patch::run(&args),
-        Command::Demo { keep } => demo::run(keep),
+        Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         // With nowhere left to write to, the exit status has to say it alone.

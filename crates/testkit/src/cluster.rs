@@ -132,11 +132,11 @@ impl Cluster {
 
     /// Waits until every living node sees the node `index` as a primary with slots.
     pub fn wait_for_primary(&self, index: usize) -> Result<()> {
-        let port = self.node(index).port();
+        let node = self.node(index);
         wait::until_true(&format!("all agree that node {index} is a primary"), AGREEMENT, || {
             let views = self.living_views();
             let is_primary = |view: &Vec<NodeView>| {
-                view.iter().any(|node| node.port == port && node.serves() && !node.slots.is_empty())
+                view.iter().any(|seen| is_at(node, seen) && seen.serves() && !seen.slots.is_empty())
             };
             Ok(!views.is_empty() && views.iter().all(is_primary))
         })
@@ -155,9 +155,10 @@ impl Cluster {
     /// Starts one more node and introduces it; it owns no slot and replicates nobody yet.
     pub fn add_node(&mut self) -> Result<usize> {
         let node = self.template.clone().start()?;
-        let known = self.view()?.iter().find(|node| !node.failed()).map(|node| node.port);
-        let port = known.ok_or_else(|| failed("no living node to meet"))?;
-        node.ask(&format!("CLUSTER MEET 127.0.0.1 {port}"))?;
+        let view = self.view()?;
+        let known = view.iter().find(|node| !node.failed()).ok_or_else(|| failed("no living node to meet"))?;
+        let known = self.node(self.index(known)?).address();
+        node.ask(&format!("CLUSTER MEET {} {}", known.ip(), known.port()))?;
         self.nodes.push(node);
         self.settle()?;
         Ok(self.nodes.len() - 1)
@@ -201,14 +202,15 @@ impl Cluster {
     }
 
     fn id(&self, index: usize, view: &[NodeView]) -> Result<String> {
-        let port = self.node(index).port();
-        let found = view.iter().find(|node| node.port == port);
-        found.map(|node| node.id.clone()).ok_or_else(|| failed(format!("the cluster does not know port {port}")))
+        let node = self.node(index);
+        let found = view.iter().find(|seen| is_at(node, seen));
+        let unknown = || failed(format!("the cluster does not know {}", node.address()));
+        found.map(|seen| seen.id.clone()).ok_or_else(unknown)
     }
 
     fn index(&self, node: &NodeView) -> Result<usize> {
-        let found = self.nodes.iter().position(|server| server.port() == node.port);
-        found.ok_or_else(|| failed(format!("port {} is none of ours", node.port)))
+        let found = self.nodes.iter().position(|server| is_at(server, node));
+        found.ok_or_else(|| failed(format!("{}:{} is none of ours", node.host, node.port)))
     }
 
     fn living_views(&self) -> Vec<Vec<NodeView>> {
@@ -236,4 +238,11 @@ impl Cluster {
         let whole = pictures.first().is_some_and(|picture| picture.len() == living.len());
         Ok(whole && pictures.windows(2).all(|pair| pair[0] == pair[1]))
     }
+}
+
+/// Whether a node of CLUSTER NODES is this server. One that has not met anybody does not know its own address, and on
+/// loopback the port alone tells nodes apart, whatever names they announce.
+fn is_at(server: &Server, node: &NodeView) -> bool {
+    let ip = server.address().ip();
+    server.port() == node.port && (ip.is_loopback() || node.host.is_empty() || node.host == ip.to_string())
 }

@@ -24,7 +24,7 @@ pub mod proxy;
 
 pub use bootstrap::Bootstrap;
 pub use client::Client;
-pub use cluster::{Cluster, Migration, NodeView};
+pub use cluster::{Builder as ClusterBuilder, Cluster, Migration, NodeView};
 pub use error::{Error, Result};
 pub use fake::{Act, Fake, Request};
 pub use monitor::{Monitor, Seen};

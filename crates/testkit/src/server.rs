@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(15);
 const PORTS_TRIED: usize = 5;
 /// Nothing on disk; replicas that synchronise without the usual wait of five seconds for company, and that have
 /// something to replicate every second: nodes do not name a replica in CLUSTER SLOTS before its offset has moved.
-const QUICK: &str = "save \"\"\nappendonly no\ndaemonize no\nbind 127.0.0.1\nrepl-diskless-sync-delay 0\n\
+const QUICK: &str = "save \"\"\nappendonly no\ndaemonize no\nrepl-diskless-sync-delay 0\n\
                      repl-ping-replica-period 1\n";
 
 /// The server that tests run: `SLOTMESH_REDIS_SERVER` (a name or a path), else `redis-server`.
@@ -30,6 +30,7 @@ pub fn binary() -> String {
 #[derive(Clone, Debug)]
 pub struct Builder {
     binary: String,
+    host: Ipv4Addr,
     port: Option<u16>,
     lines: Vec<String>,
     args: Vec<String>,
@@ -47,6 +48,14 @@ impl Builder {
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
+    }
+
+    /// An address of this machine (or of the network namespace of the calling thread) instead of 127.0.0.1.
+    pub fn host(mut self, host: Ipv4Addr) -> Self {
+        self.host = host;
+        // Nobody but this machine can reach it there either; the server does not know that. Peers at other addresses of
+        // one machine would seem to come from the address that they call.
+        self.config("protected-mode no").config(format!("bind-source-addr {host}"))
     }
 
     /// One line of its configuration file.
@@ -89,15 +98,18 @@ impl Builder {
 
     fn start_on(&self, port: u16) -> Result<Server> {
         let folder = match &self.within {
-            Some(parent) => Folder::Given(parent.join(format!("node-{port}"))),
+            Some(parent) if self.host.is_loopback() => Folder::Given(parent.join(format!("node-{port}"))),
+            Some(parent) => Folder::Given(parent.join(format!("node-{}-{port}", self.host))),
             None => Folder::Temporary(reaper::folder()?),
         };
         fs::create_dir_all(folder.path())?;
         let path = folder.path().join("server.conf");
         let lines = self.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        fs::write(&path, format!("{QUICK}port {port}\ndir {}\n{lines}", folder.path().display()))?;
+        let host = self.host;
+        fs::write(&path, format!("{QUICK}bind {host}\nport {port}\ndir {}\n{lines}", folder.path().display()))?;
         let process = launch(&self.binary, &path, &self.args, folder.path())?;
-        let mut server = Server { process, port, folder, binary: self.binary.clone(), args: self.args.clone() };
+        let address = SocketAddr::from((self.host, port));
+        let mut server = Server { process, address, folder, binary: self.binary.clone(), args: self.args.clone() };
         server.wait_until_it_answers()?;
         Ok(server)
     }
@@ -123,7 +135,7 @@ impl Folder {
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    port: u16,
+    address: SocketAddr,
     folder: Folder,
     binary: String,
     args: Vec<String>,
@@ -137,17 +149,18 @@ impl Server {
 
     /// A server of one's own choice.
     pub fn builder() -> Builder {
-        Builder { binary: binary(), port: None, lines: Vec::new(), args: Vec::new(), within: None }
+        let host = Ipv4Addr::LOCALHOST;
+        Builder { binary: binary(), host, port: None, lines: Vec::new(), args: Vec::new(), within: None }
     }
 
-    /// Its port on 127.0.0.1.
+    /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// Its address.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        self.address
     }
 
     /// The folder with its configuration, its log and, in a cluster, `nodes.conf`.
@@ -227,7 +240,7 @@ impl Server {
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
-        let what = format!("{} on port {} answers PING", self.binary, self.port);
+        let what = format!("{} at {} answers PING", self.binary, self.address);
         let mut died = None;
         let outcome = wait::until(&what, START, || {
             if let Some(status) = self.process.ended()? {

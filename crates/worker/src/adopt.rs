@@ -56,20 +56,18 @@ impl Clusters {
         self.all.get(id.0 as usize)?.as_ref()
     }
 
+    /// A cluster that only changes keeps its members until others are told, as it does in the engine.
     fn set(&mut self, id: ClusterId, mut known: Option<Known>) {
         let place = place(&mut self.all, id.0 as usize);
-        let old = place.take();
-        if let Some(old) = &old {
+        if let Some(old) = place.take() {
             self.names.remove(&old.meant.name);
+            let same_kind = |new: &&mut Known| discriminant(&new.meant.discovery) == discriminant(&old.meant.discovery);
+            if let Some(known) = known.as_mut().filter(same_kind) {
+                known.view = old.view;
+            }
         }
-        if let Some(known) = &mut known {
+        if let Some(known) = &known {
             self.names.insert(known.meant.name.clone(), id);
-            // Its members serve on until they have been found anew.
-            let same = |old: &Known| {
-                discriminant(&old.meant.discovery) == discriminant(&known.meant.discovery)
-                    && old.meant.sockets == known.meant.sockets
-            };
-            known.view = old.filter(same).and_then(|old| old.view);
         }
         *place = known;
     }

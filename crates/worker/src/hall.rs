@@ -135,7 +135,7 @@ impl Worker {
         let (stats, tls_stats) = (Arc::clone(&hall.stats), hall.tls_stats.clone());
         let until = entrance.listener.sniffing.patience.map(|patience| Instant::now() + patience);
         let guest = Guest { arrival, source, stats, tls_stats, stage: Stage::Sniffing(needs), until };
-        self.go_on(guest, false);
+        self.go_on(guest);
         Ok(())
     }
 
@@ -149,8 +149,8 @@ impl Worker {
     }
 
     /// Goes on with a guest that nobody watches.
-    fn go_on(&mut self, mut guest: Guest, ended: bool) {
-        match guest.step(&mut self.scratch, ended) {
+    fn go_on(&mut self, mut guest: Guest) {
+        match guest.step(&mut self.scratch, false) {
             Next::Wait => self.wait(guest),
             next => self.lead(guest, next),
         }
@@ -184,7 +184,7 @@ impl Worker {
                 guest.arrival.wire = guest.arrival.wire.secure(tls.clone());
                 guest.stage = Stage::Shaking(passage.door);
                 guest.until = passage.chain.tls_timeout.map(|limit| Instant::now() + limit);
-                self.go_on(guest, false);
+                self.go_on(guest);
             }
             Some(Err(problem)) => {
                 tracing::debug!(chain = passage.chain.name, %problem, "a client is closed: it cannot be served by TLS");

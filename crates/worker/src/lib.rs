@@ -24,6 +24,7 @@ mod upstreams;
 mod settings;
 mod wire;
 mod reach;
+mod way;
 mod pass;
 
 pub use crew::{Crew, Error, Plan, Told};

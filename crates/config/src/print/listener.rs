@@ -16,7 +16,20 @@ pub(super) fn listener(listener: &Listener, secrets: Secrets) -> Map {
         .list("listener_filters", inspectors(listener));
     patience(map, &listener.sniffing)
         .list("filter_chains", listener.chains.iter().map(|one| chain(one, secrets)))
-        .some("default_filter_chain", listener.default_chain.as_ref().map(|one| chain(one, secrets)))
+        .some("default_filter_chain", default_chain(listener, secrets))
+}
+
+/// One that closes everything where there is no chain at all, since Envoy wants one.
+fn default_chain(listener: &Listener, secrets: Secrets) -> Option<Map> {
+    let nowhere = || TcpProxy {
+        stat_prefix: "closed".to_owned(),
+        to: Way::Clusters(vec![("(no chain is left)".to_owned(), 1)]),
+        idle_timeout: None,
+        max_connect_attempts: 1,
+    };
+    let closed = || Map::new().list("filters", [filter(&Filter::Tcp(nowhere()), secrets)]);
+    let written = listener.default_chain.as_ref().map(|one| chain(one, secrets));
+    written.or_else(|| listener.chains.is_empty().then(closed))
 }
 
 fn patience(map: Map, sniffing: &Sniffing) -> Map {

@@ -57,6 +57,16 @@ fn what_passes_through_is_given_a_cluster() {
 }
 
 #[test]
+fn a_listener_that_has_lost_its_chains_can_be_loaded() {
+    let mut proxy = file("tutorial.yaml");
+    let mut listener = (*proxy.listeners[0]).clone();
+    listener.chains.clear();
+    proxy.listeners[0] = listener.into();
+    let again = load_text(&yaml(&proxy), "printed").unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(again.listeners[0].all_chains().count(), 1);
+}
+
+#[test]
 fn odd_text_survives() {
     let mut proxy = file("tutorial.yaml");
     let odd = [

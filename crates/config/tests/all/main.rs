@@ -21,6 +21,8 @@ mod chains;
 mod istiod;
 
 mod leniency;
+mod mutated;
+mod others;
 mod verdicts;
 
 mod recorded;

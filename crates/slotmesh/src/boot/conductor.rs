@@ -31,7 +31,8 @@ impl Conductor {
     ///
     /// # Errors
     /// A listener's address cannot be had; nothing has changed then.
-    pub fn run(&mut self, proxy: &Arc<Proxy>, _secrets: &Secrets) -> Result<(), worker::Error> {
+    pub fn run(&mut self, proxy: &Arc<Proxy>, secrets: &Secrets) -> Result<(), worker::Error> {
+        self.crew.deliver(secrets);
         self.crew.change(proxy)?;
         let mut known = HashMap::new();
         let mut order = Vec::new();

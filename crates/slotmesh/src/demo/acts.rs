@@ -3,7 +3,8 @@
 use super::findings::Findings;
 use super::redis_cli;
 use super::say;
-use super::stage::{Shard, Stage};
+use super::scene::{Scene, Shard};
+use super::stage::Stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use testkit::{Monitor, wait};
@@ -28,7 +29,7 @@ pub fn play(stage: &mut Stage, findings: &mut Findings) -> anyhow::Result<()> {
     mirroring(stage, findings)
 }
 
-fn cluster_is_whole(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
+pub fn cluster_is_whole(stage: &dyn Scene, findings: &mut Findings) -> anyhow::Result<()> {
     let node = stage.cluster().node(0);
     let field = |name| node.field("CLUSTER INFO", name);
     let (state, slots, nodes) = (field("cluster_state")?, field("cluster_slots_ok")?, field("cluster_known_nodes")?);
@@ -37,44 +38,46 @@ fn cluster_is_whole(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()
     say(&findings.add("cluster info", expected.into(), saw.clone(), saw == expected))
 }
 
-fn sharding(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
-    let set = |key: &str| redis_cli::run(stage.port(), &["set", key, key]);
+pub fn sharding(stage: &dyn Scene, findings: &mut Findings) -> anyhow::Result<()> {
+    let set = |key: &str| stage.ask(&["set", key, key]);
     let replies = KEYS.iter().map(|key| set(key)).collect::<anyhow::Result<Vec<_>>>()?;
     let all_ok = replies.iter().all(|reply| reply == "OK");
     say(&findings.add("set a a … set h h", "OK, 8 times".into(), tally(&replies), all_ok))?;
     let homes = homes(stage)?;
     for shard in stage.shards()? {
         let keys = homes.get(&shard.primary).cloned().unwrap_or_default();
-        say(&on_its_shard(&shard, &keys, findings)?)?;
+        say(&on_its_shard(stage, &shard, &keys, findings)?)?;
     }
     Ok(())
 }
 
-/// Where the cluster itself says that the keys belong: the port of the primary, and its keys.
-fn homes(stage: &Stage) -> anyhow::Result<BTreeMap<u16, Vec<String>>> {
-    let mut homes = BTreeMap::<u16, Vec<String>>::new();
+/// Where the cluster itself says that the keys belong: the number of the primary, and its keys.
+fn homes(stage: &dyn Scene) -> anyhow::Result<BTreeMap<usize, Vec<String>>> {
+    let mut homes = BTreeMap::<usize, Vec<String>>::new();
     for key in KEYS {
         let owner = stage.cluster().owner_of(key)?;
-        homes.entry(stage.cluster().node(owner).port()).or_default().push(key.to_owned());
+        homes.entry(owner).or_default().push(key.to_owned());
     }
     Ok(homes)
 }
 
 /// `--scan` on both nodes of a shard; the replica is given the time that replication takes.
-fn on_its_shard(shard: &Shard, keys: &[String], findings: &mut Findings) -> anyhow::Result<String> {
+fn on_its_shard(stage: &dyn Scene, shard: &Shard, keys: &[String], findings: &mut Findings) -> anyhow::Result<String> {
+    let node = |index: usize| stage.cluster().node(index).address();
     let mut on_replica = Vec::new();
     let copied = wait::until_true("the replica has the keys", COPY, || {
-        on_replica = redis_cli::scan(shard.replica).map_err(|error| testkit::Error::Failed(error.to_string()))?;
+        on_replica = redis_cli::scan(node(shard.replica)).map_err(|error| testkit::Error::Failed(error.to_string()))?;
         Ok(on_replica == keys)
     });
-    let on_primary = redis_cli::scan(shard.primary)?;
+    let on_primary = redis_cli::scan(node(shard.primary))?;
     let fits = on_primary == keys && copied.is_ok();
-    let expected = format!("{} on primary {} and replica {}", keys.join(" "), shard.primary, shard.replica);
+    let (primary, replica) = (stage.name(shard.primary), stage.name(shard.replica));
+    let expected = format!("{} on primary {primary} and replica {replica}", keys.join(" "));
     let saw = format!("primary: {}; replica: {}", on_primary.join(" "), on_replica.join(" "));
     Ok(findings.add(&format!("--scan, slots {}", shard.slots), expected, saw, fits))
 }
 
-fn read_policy(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
+pub fn read_policy(stage: &dyn Scene, findings: &mut Findings) -> anyhow::Result<()> {
     let shard = shard_of(stage, "b")?;
     let (primary, replica) = watch(stage, &shard)?;
     let replies = get(stage, 3)?;
@@ -83,14 +86,14 @@ fn read_policy(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     let saw = format!("{}; on the primary {}, on the replica {}", replies.join(", "), counts.0, counts.1);
     say(&findings.add("get b, 3 times", expected.clone(), saw.clone(), saw == expected))?;
 
-    let reply = redis_cli::run(stage.port(), &["set", "b", "bb"])?;
+    let reply = stage.ask(&["set", "b", "bb"])?;
     let written = primary.count("set b bb")?;
     let saw = format!("{reply}; on the primary {written}");
     say(&findings.add("set b bb", "OK; on the primary 1".into(), saw.clone(), saw == "OK; on the primary 1"))?;
     say(&read_back(stage, &replica, "bb", findings)?)
 }
 
-fn mirroring(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
+pub fn mirroring(stage: &dyn Scene, findings: &mut Findings) -> anyhow::Result<()> {
     let shard = shard_of(stage, "b")?;
     let (primary, replica) = watch(stage, &shard)?;
     let mirror = Monitor::start(stage.mirror())?;
@@ -111,19 +114,19 @@ fn mirroring(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     say(&findings.add("all that the mirror saw", "set b bb, set b bbb".into(), saw, fits))?;
     let reads = primary.count("get b")?;
     say(&findings.add("gets on the primary all this time", "0".into(), reads.to_string(), reads == 0))?;
-    let value = redis_cli::run(stage.mirror().port(), &["get", "b"])?;
+    let value = redis_cli::run(stage.mirror().address(), &["get", "b"])?;
     say(&findings.add("get b, asked from the mirror", "bbb".into(), value.clone(), value == "bbb"))
 }
 
 /// A write is seen once on the primary and, a moment later, once on the mirror.
 fn mirrored_write(
-    stage: &Stage,
+    stage: &dyn Scene,
     (primary, mirror): (&Monitor, &Monitor),
     value: &str,
     findings: &mut Findings,
 ) -> anyhow::Result<String> {
     let command = format!("set b {value}");
-    let reply = redis_cli::run(stage.port(), &["set", "b", value])?;
+    let reply = stage.ask(&["set", "b", value])?;
     // If it does not come, the count says so.
     let _ = mirror.wait_for_count(&command, 1, COPY);
     let saw = format!("{reply}; on the primary {}, mirror {}", primary.count(&command)?, mirror.count(&command)?);
@@ -132,7 +135,7 @@ fn mirrored_write(
 }
 
 /// The new value, read through the proxy once replication has brought it to the replica.
-fn read_back(stage: &Stage, replica: &Monitor, value: &str, findings: &mut Findings) -> anyhow::Result<String> {
+fn read_back(stage: &dyn Scene, replica: &Monitor, value: &str, findings: &mut Findings) -> anyhow::Result<String> {
     // If it does not come, the value read says so.
     let _ = replica.wait_for_count(&format!("set b {value}"), 1, COPY);
     let before = replica.count("get b")?;
@@ -142,24 +145,22 @@ fn read_back(stage: &Stage, replica: &Monitor, value: &str, findings: &mut Findi
     Ok(findings.add("get b", expected.clone(), saw.clone(), saw == expected))
 }
 
-fn get(stage: &Stage, times: usize) -> anyhow::Result<Vec<String>> {
-    (0..times).map(|_| redis_cli::run(stage.port(), &["get", "b"])).collect()
+fn get(stage: &dyn Scene, times: usize) -> anyhow::Result<Vec<String>> {
+    (0..times).map(|_| stage.ask(&["get", "b"])).collect()
 }
 
 /// MONITOR on the primary and on the replica of a shard.
-fn watch(stage: &Stage, shard: &Shard) -> anyhow::Result<(Monitor, Monitor)> {
-    say(&format!("  MONITOR on primary {} and replica {}", shard.primary, shard.replica))?;
-    let node = |port| stage.cluster().nodes().iter().find(|node| node.port() == port);
-    match (node(shard.primary), node(shard.replica)) {
-        (Some(primary), Some(replica)) => Ok((Monitor::start(primary)?, Monitor::start(replica)?)),
-        _ => anyhow::bail!("a node of the shard is none of ours"),
-    }
+fn watch(stage: &dyn Scene, shard: &Shard) -> anyhow::Result<(Monitor, Monitor)> {
+    let (primary, replica) = (stage.name(shard.primary), stage.name(shard.replica));
+    say(&format!("  MONITOR on primary {primary} and replica {replica}"))?;
+    let node = |index: usize| stage.cluster().node(index);
+    Ok((Monitor::start(node(shard.primary))?, Monitor::start(node(shard.replica))?))
 }
 
-fn shard_of(stage: &Stage, key: &str) -> anyhow::Result<Shard> {
-    let port = stage.cluster().node(stage.cluster().owner_of(key)?).port();
-    let shard = stage.shards()?.into_iter().find(|shard| shard.primary == port);
-    shard.ok_or_else(|| anyhow::anyhow!("no shard has the primary {port}"))
+fn shard_of(stage: &dyn Scene, key: &str) -> anyhow::Result<Shard> {
+    let owner = stage.cluster().owner_of(key)?;
+    let shard = stage.shards()?.into_iter().find(|shard| shard.primary == owner);
+    shard.ok_or_else(|| anyhow::anyhow!("no shard has the primary {}", stage.name(owner)))
 }
 
 /// `OK, 8 times`, or all replies where they differ.

@@ -1,26 +1,17 @@
 //! Everything that runs during the play: six nodes, a mirror, the proxy.
 
-use super::{say, settings};
+use super::scene::{Scene, Shard};
+use super::{redis_cli, say, settings};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
-use testkit::{Cluster, Proxy, Server, reaper};
+use testkit::{Cluster, ClusterBuilder, Proxy, Server, reaper};
 
 /// The tutorial's three shards with one replica each.
-const SHARDS: usize = 3;
-const REPLICAS: usize = 1;
+pub const SHARDS: usize = 3;
+pub const REPLICAS: usize = 1;
 /// When the nodes call one another dead; nothing dies here, and a busy machine must not make it look so.
 const NODE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// One shard as the cluster itself describes it.
-pub struct Shard {
-    /// The port of its primary.
-    pub primary: u16,
-    /// The port of its replica.
-    pub replica: u16,
-    /// Its slots, as text.
-    pub slots: String,
-}
 
 /// What runs. Fields are dropped in this order: the proxy before the servers, the folder last.
 pub struct Stage {
@@ -50,50 +41,18 @@ impl Stage {
         Ok(self.proxy.restart(&config)?)
     }
 
-    /// The port of the one plain address.
-    pub fn port(&self) -> u16 {
-        self.proxy.address().port()
-    }
-
-    /// The cluster's own view.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
-    }
-
-    /// The mirror.
-    pub fn mirror(&self) -> &Server {
-        &self.mirror
-    }
-
-    /// The shards in the order of their slots, as the cluster itself tells them.
-    pub fn shards(&self) -> anyhow::Result<Vec<Shard>> {
-        let port = |index: usize| self.cluster.node(index).port();
-        let view = self.cluster.view()?;
-        let mut shards = Vec::new();
-        for index in self.cluster.primaries()? {
-            let replicas = self.cluster.replicas_of(index)?;
-            let [replica] = replicas.as_slice() else {
-                anyhow::bail!("the primary on port {} has {} replicas instead of one", port(index), replicas.len());
-            };
-            let node = view.iter().find(|node| node.port == port(index));
-            let ranges = node.map(|node| node.slots.as_slice()).unwrap_or_default();
-            let slots = ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect::<Vec<_>>().join(" ");
-            shards.push(Shard { primary: port(index), replica: port(*replica), slots });
-        }
-        Ok(shards)
-    }
-
     /// How to look around while everything keeps running.
     pub fn invitation(&self) -> String {
         let shards = self.shards().unwrap_or_default();
         let node = |shard: &Shard| {
-            format!("  slots {:<12} primary {}   replica {}\n", shard.slots, shard.primary, shard.replica)
+            let (primary, replica) = (self.name(shard.primary), self.name(shard.replica));
+            format!("  slots {:<12} primary {primary}   replica {replica}\n", shard.slots)
         };
         let admin = self.proxy.admin().map_or_else(|error| error.to_string(), |admin| format!("http://{admin}/"));
         format!(
             "\nEverything keeps running.\n  redis-cli -p {}   connects to the proxy\n{}  mirror {}\n  admin page {admin}\n  \
              configuration {}\n  files of the servers {}\nCtrl-C ends everything and cleans up.\n",
-            self.port(),
+            self.proxy.address().port(),
             shards.iter().map(node).collect::<String>(),
             self.mirror.port(),
             self.proxy.config_file().display(),
@@ -102,9 +61,32 @@ impl Stage {
     }
 }
 
-/// Six nodes, made one cluster by `redis-cli`; what it said of the slots is shown.
+impl Scene for Stage {
+    fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
+        redis_cli::run(self.proxy.address(), words)
+    }
+
+    fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    fn mirror(&self) -> &Server {
+        &self.mirror
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.cluster.node(node).port().to_string()
+    }
+}
+
+/// Six nodes of one cluster.
 fn create(folder: &Path) -> anyhow::Result<Cluster> {
-    let cluster = Cluster::builder(SHARDS, REPLICAS).node_timeout(NODE_TIMEOUT).within(folder).by_cli().start()?;
+    create_by_cli(Cluster::builder(SHARDS, REPLICAS).within(folder))
+}
+
+/// Made one cluster by `redis-cli`; what it said of the slots is shown.
+pub fn create_by_cli(nodes: ClusterBuilder) -> anyhow::Result<Cluster> {
+    let cluster = nodes.node_timeout(NODE_TIMEOUT).by_cli().start()?;
     say("redis-cli --cluster create … --cluster-replicas 1 --cluster-yes")?;
     let telling = |line: &&str| ["Master[", "Adding replica", "[OK]"].iter().any(|start| line.contains(start));
     cluster.creation().lines().filter(telling).try_for_each(|line| say(&format!("    {line}")))?;

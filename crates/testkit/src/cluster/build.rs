@@ -5,6 +5,7 @@ use crate::error::{Result, failed};
 use crate::process::Process;
 use crate::server::{self, Server};
 use crate::wait;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub struct Builder {
     replicas: usize,
     node_timeout: Duration,
     by_cli: bool,
+    hosts: Vec<Ipv4Addr>,
     server: server::Builder,
 }
 
@@ -28,7 +30,7 @@ impl Builder {
     pub(super) fn new(shards: usize, replicas: usize) -> Self {
         // Replicas stay with their primaries, so that a test finds them where it put them.
         let server = Server::builder().config("cluster-migration-barrier 100");
-        Self { shards, replicas, node_timeout: Duration::from_secs(2), by_cli: false, server }
+        Self { shards, replicas, node_timeout: Duration::from_secs(2), by_cli: false, hosts: Vec::new(), server }
     }
 
     /// Another server program (`valkey-server`, or a path).
@@ -55,6 +57,14 @@ impl Builder {
         self
     }
 
+    /// A host for each node, all at one port, instead of free ports of 127.0.0.1. They must be addresses of this machine,
+    /// or of the network namespace of the calling thread.
+    pub fn hosts(mut self, hosts: impl IntoIterator<Item = Ipv4Addr>, port: u16) -> Self {
+        self.hosts = hosts.into_iter().collect();
+        self.server = self.server.port(port);
+        self
+    }
+
     /// Creates it with `redis-cli --cluster create`, as a person does; else the same steps are taken directly.
     pub fn by_cli(mut self) -> Self {
         self.by_cli = true;
@@ -64,7 +74,11 @@ impl Builder {
     /// Starts all nodes and makes them a cluster that has settled.
     pub fn start(self) -> Result<Cluster> {
         let template = self.server.clone().cluster(self.node_timeout);
-        let nodes = start_all(&template, self.shards * (1 + self.replicas))?;
+        let at = |index: usize| match self.hosts.get(index) {
+            Some(host) => template.clone().host(*host),
+            None => template.clone(),
+        };
+        let nodes = start_all((0..self.shards * (1 + self.replicas)).map(at).collect())?;
         let mut cluster = Cluster { nodes, template, creation: String::new() };
         if self.by_cli {
             cluster.creation = create_by_cli(&cluster, self.replicas)?;
@@ -76,9 +90,9 @@ impl Builder {
     }
 }
 
-fn start_all(template: &server::Builder, count: usize) -> Result<Vec<Server>> {
+fn start_all(nodes: Vec<server::Builder>) -> Result<Vec<Server>> {
     std::thread::scope(|scope| {
-        let starting: Vec<_> = (0..count).map(|_| scope.spawn(|| template.clone().start())).collect();
+        let starting: Vec<_> = nodes.into_iter().map(|node| scope.spawn(|| node.start())).collect();
         starting
             .into_iter()
             .map(|thread| thread.join().map_err(|_| failed("the thread that starts a node has panicked"))?)
@@ -113,7 +127,7 @@ fn form(cluster: &Cluster, shards: usize, replicas: usize) -> Result<()> {
             node.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {}", end - 1))?;
         }
         for earlier in &cluster.nodes[..i] {
-            node.ask(&format!("CLUSTER MEET 127.0.0.1 {}", earlier.port()))?;
+            node.ask(&format!("CLUSTER MEET {} {}", earlier.address().ip(), earlier.port()))?;
         }
     }
     let count = cluster.nodes.len().to_string();

@@ -1,6 +1,7 @@
 //! What one node says about the cluster (CLUSTER NODES).
 
 use crate::error::{Result, failed};
+use crate::reply::Reply;
 use crate::server::Server;
 use std::collections::BTreeSet;
 
@@ -9,6 +10,8 @@ use std::collections::BTreeSet;
 pub struct NodeView {
     /// Forty hexadecimal digits.
     pub id: String,
+    /// Where it listens; empty if it does not know that of itself.
+    pub host: String,
     /// The client port.
     pub port: u16,
     /// The flags: `myself`, `master`, `slave`, `fail?`, `fail`, `handshake`, `noaddr`.
@@ -61,19 +64,19 @@ pub(super) fn picture(view: &[NodeView]) -> Option<Picture> {
     Some(picture)
 }
 
-/// The ports of the nodes that serve slots: primaries that own some, and their replicas.
-pub(super) fn serving(view: &[NodeView]) -> BTreeSet<u16> {
+/// The ids of the nodes that serve slots: primaries that own some, and their replicas.
+pub(super) fn serving(view: &[NodeView]) -> BTreeSet<String> {
     let owners: Vec<&NodeView> = view.iter().filter(|node| node.serves() && !node.slots.is_empty()).collect();
     let replicates = |node: &NodeView| owners.iter().any(|owner| Some(&owner.id) == node.primary.as_ref());
     let replicas = view.iter().filter(|node| !node.failed() && replicates(node));
-    owners.iter().copied().chain(replicas).map(|node| node.port).collect()
+    owners.iter().copied().chain(replicas).map(|node| node.id.clone()).collect()
 }
 
-/// The ports that `server` names in CLUSTER SLOTS: without replicas that have not replicated anything yet.
-pub(super) fn told(server: &Server) -> Result<BTreeSet<u16>> {
+/// The ids that `server` names in CLUSTER SLOTS: without replicas that have not replicated anything yet.
+pub(super) fn told(server: &Server) -> Result<BTreeSet<String>> {
     let reply = server.ask("CLUSTER SLOTS")?;
     let members = reply.items().iter().flat_map(|range| range.items().iter().skip(2));
-    Ok(members.filter_map(|member| member.items().get(1)?.text().parse().ok()).collect())
+    Ok(members.filter_map(|member| member.items().get(2).map(Reply::text)).collect())
 }
 
 fn parse(line: &str) -> Result<NodeView> {
@@ -81,10 +84,11 @@ fn parse(line: &str) -> Result<NodeView> {
     let [id, address, flags, primary, _, _, _, _, slots @ ..] = fields.as_slice() else {
         return Err(failed(format!("not a line of CLUSTER NODES: {line}")));
     };
-    let port = address.split('@').next().and_then(|address| address.rsplit(':').next());
-    let port = port.and_then(|port| port.parse().ok()).ok_or_else(|| failed(format!("no port: {line}")))?;
+    let (host, port) = address.split('@').next().and_then(|address| address.rsplit_once(':')).unwrap_or_default();
+    let port = port.parse().map_err(|_| failed(format!("no port: {line}")))?;
     Ok(NodeView {
         id: (*id).to_owned(),
+        host: host.to_owned(),
         port,
         flags: flags.split(',').map(str::to_owned).collect(),
         primary: (*primary != "-").then(|| (*primary).to_owned()),

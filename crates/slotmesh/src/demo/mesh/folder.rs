@@ -1,0 +1,122 @@
+//! The folder that the control plane watches: the examples, put into it as a user would apply them.
+
+use anyhow::Context as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// What a user applies first.
+const TUTORIAL: [(&str, &str); 5] = [
+    ("namespaces.yaml", include_str!("../../../../../examples/tutorial/namespaces.yaml")),
+    ("peer-authentication.yaml", include_str!("../../../../../examples/tutorial/peer-authentication.yaml")),
+    ("pods.yaml", include_str!("../../../../../examples/tutorial/pods.yaml")),
+    ("redis-client.yaml", include_str!("../../../../../examples/tutorial/redis-client.yaml")),
+    ("redis-cluster.yaml", include_str!("../../../../../examples/tutorial/redis-cluster.yaml")),
+];
+/// The two EnvoyFilters.
+const FILTERS: [(&str, &str); 2] = [
+    (
+        "envoyfilter-custom-redis-cluster.yaml",
+        include_str!("../../../../../examples/tutorial/envoyfilter-custom-redis-cluster.yaml"),
+    ),
+    (FILTER, include_str!("../../../../../examples/tutorial/envoyfilter-redis-proxy.yaml")),
+];
+/// The one that the mirror changes.
+const FILTER: &str = "envoyfilter-redis-proxy.yaml";
+/// The mirror itself.
+const MIRROR: [(&str, &str); 2] = [
+    ("pods-mirror.yaml", include_str!("../../../../../examples/tutorial-mirror/pods-mirror.yaml")),
+    ("redis-mirror.yaml", include_str!("../../../../../examples/tutorial-mirror/redis-mirror.yaml")),
+];
+const MIRRORING: &str = include_str!("../../../../../examples/tutorial-mirror/envoyfilter-redis-proxy.yaml");
+
+/// The address of the Service redis-cluster, in the files.
+pub const SERVICE: &str = "10.96.0.10";
+/// Where the six servers are, in the files.
+pub const SERVERS: [Ipv4Addr; 6] = [
+    Ipv4Addr::new(10, 244, 0, 11),
+    Ipv4Addr::new(10, 244, 0, 12),
+    Ipv4Addr::new(10, 244, 0, 13),
+    Ipv4Addr::new(10, 244, 0, 14),
+    Ipv4Addr::new(10, 244, 0, 15),
+    Ipv4Addr::new(10, 244, 0, 16),
+];
+/// Where the mirror is, in the files.
+pub const MIRROR_POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 21);
+/// Where the client is, in the files.
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 31);
+
+/// The folder.
+pub struct Folder {
+    path: PathBuf,
+    /// What stands in the files, and what to write instead.
+    instead: Vec<(String, String)>,
+}
+
+impl Folder {
+    /// A new folder with everything but the EnvoyFilters and the mirror, and `more` files.
+    pub fn new(path: PathBuf, instead: Vec<(String, String)>, more: &[(&str, String)]) -> anyhow::Result<Self> {
+        fs::create_dir(&path).with_context(|| path.display().to_string())?;
+        let folder = Self { path, instead };
+        TUTORIAL.iter().try_for_each(|(name, text)| folder.put(name, text))?;
+        more.iter().try_for_each(|(name, text)| folder.put(name, text))?;
+        Ok(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `kubectl apply` of the two EnvoyFilters.
+    pub fn apply_filters(&self) -> anyhow::Result<()> {
+        FILTERS.iter().try_for_each(|(name, text)| self.put(name, text))
+    }
+
+    /// `kubectl apply` of the mirror's Deployment and Service.
+    pub fn apply_mirror(&self) -> anyhow::Result<()> {
+        MIRROR.iter().try_for_each(|(name, text)| self.put(name, text))
+    }
+
+    /// `kubectl apply` of the EnvoyFilter that mirrors writes.
+    pub fn mirror_on(&self) -> anyhow::Result<()> {
+        self.put(FILTER, MIRRORING)
+    }
+
+    /// `kubectl apply` of the EnvoyFilter as it was before.
+    pub fn mirror_off(&self) -> anyhow::Result<()> {
+        self.put(FILTER, FILTERS[1].1)
+    }
+
+    /// The Service is made anew and gets another address.
+    pub fn move_service(&self, address: &str) -> anyhow::Result<()> {
+        let (name, text) = TUTORIAL[4];
+        self.put(name, &text.replace(&format!("clusterIP: {SERVICE}\n"), &format!("clusterIP: {address}\n")))
+    }
+
+    /// Whole, or not at all.
+    fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let text = self.instead.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new));
+        let aside = self.path.join(".aside");
+        fs::write(&aside, text)?;
+        Ok(fs::rename(&aside, self.path.join(name))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_have_the_addresses_that_the_demo_gives() {
+        let text = |files: &[(&str, &str)]| files.iter().map(|(_, text)| *text).collect::<String>();
+        let all = text(&TUTORIAL);
+        for address in SERVERS.iter().chain([&CLIENT]) {
+            assert!(all.contains(&format!("podIP: {address}\n")), "{address}");
+        }
+        assert_eq!(TUTORIAL[4].1.matches(&format!("clusterIP: {SERVICE}\n")).count(), 1);
+        assert!(text(&MIRROR).contains(&format!("podIP: {MIRROR_POD}\n")));
+        for filter in [FILTERS[1].1, MIRRORING] {
+            assert!(filter.contains(&format!("name: {SERVICE}_6379")));
+        }
+    }
+}

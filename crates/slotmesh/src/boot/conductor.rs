@@ -44,6 +44,7 @@ impl Conductor {
                 Some(one) => one,
                 None => self.discover(number, cluster),
             };
+            one.handle.secure(secrets);
             order.push(one.clone());
             known.insert(number, one);
         }

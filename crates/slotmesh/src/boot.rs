@@ -67,10 +67,14 @@ pub fn run(loaded: Loaded, options: Options) -> anyhow::Result<()> {
         serve_admin(&proxy, &inside).await?;
         let end = until_told_to_end(inside.quit());
         match following {
-            Some(following) => tokio::select! {
-                ended = following.run(&mut conductor) => ended,
-                told = end => told,
-            },
+            Some(mut following) => {
+                let ended = tokio::select! {
+                    ended = following.run(&mut conductor) => ended,
+                    told = end => told,
+                };
+                following.end().await;
+                ended
+            }
             None => end.await,
         }
     })?;

@@ -4,5 +4,6 @@
 
 mod mesh;
 mod generation;
+mod refusals;
 
 use mesh::Mesh;

@@ -142,6 +142,29 @@ fn agent(name: &str) -> Value {
     })
 }
 
+#[test]
+fn the_real_envoy_accepts_what_typed_resources_make() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folder = TempDir::new().unwrap();
+    let (node, files) = (folder.path().join("node.json"), folder.path().join("files"));
+    fs::create_dir(&files).unwrap();
+    for step in ["tutorial", "tutorial-mirror", "tutorial-typed"] {
+        for entry in fs::read_dir(examples.join(step)).unwrap().map(Result::unwrap) {
+            if !entry.file_name().to_string_lossy().starts_with("envoyfilter") {
+                fs::copy(entry.path(), files.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let id = "sidecar~10.244.0.31~redis-client-0.redis~redis.svc.cluster.local";
+    fs::write(&node, json!({"id": id, "metadata": {"ISTIO_VERSION": "1.31.0"}}).to_string()).unwrap();
+    validate(&files, Path::new(""), &node);
+    // And all that can be said, but for what needs a server of its own to be there.
+    let full = recordings().join("typed/full.yaml");
+    ["redis-service.yaml", "redis-route.yaml"].iter().for_each(|name| fs::remove_file(files.join(name)).unwrap());
+    fs::copy(full, files.join("full.yaml")).unwrap();
+    validate(&files, Path::new(""), &node);
+}
+
 /// Gives all that is made for a node to the real Envoy.
 fn validate(files: &Path, mesh: &Path, node: &Path) {
     let envoy = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");

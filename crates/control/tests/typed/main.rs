@@ -3,6 +3,10 @@
 #![cfg(test)]
 
 mod mesh;
+mod aeraki;
+mod coverage;
+mod crds;
+mod full;
 mod generation;
 mod refusals;
 

@@ -23,4 +23,5 @@ mod lost;
 mod files;
 mod istiod;
 mod tutorial;
+mod secrets;
 mod foreign;

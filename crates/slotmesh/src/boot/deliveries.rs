@@ -3,7 +3,7 @@
 
 use config::Schema;
 use config::delivered::{self, Reading, Sources};
-use meant::{Assignment, Cluster, ConfigSource, Delivery, Discovery, Endpoint, Identity, Listener, Proxy, Roots, Tls};
+use meant::{Assignment, Cluster, ConfigSource, Delivery, Discovery, Identity, Listener, Proxy, Roots, Tls};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -159,9 +159,12 @@ impl Deliveries {
         proxy.into()
     }
 
-    /// The members that were delivered for a service; none if nothing was.
-    pub fn members(&self, service: &str) -> Option<&[Endpoint]> {
-        self.endpoints.get(service).map(|item| item.meant.endpoints.as_slice())
+    /// The clusters of `proxy` whose members were delivered, and the members.
+    pub fn members<'a>(&'a self, proxy: &'a Proxy) -> impl Iterator<Item = (&'a Arc<Cluster>, &'a Item<Assignment>)> {
+        proxy.clusters.iter().filter_map(|cluster| match &cluster.discovery {
+            Discovery::Delivered { service, .. } => Some((cluster, self.endpoints.get(service.as_str())?)),
+            _ => None,
+        })
     }
 
     /// What the listeners and clusters of `proxy` need besides themselves.

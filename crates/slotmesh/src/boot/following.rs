@@ -4,14 +4,14 @@ use super::conductor::Conductor;
 use super::couriers::{Brought, Couriers};
 use super::deliveries::{Deliveries, Item, Wants};
 use super::ledger::Ledger;
-use meant::{ConfigSource, Discovery, Dynamic, Listener};
+use meant::{Cluster, ConfigSource, Dynamic, Listener, Proxy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
-use xds::Kind;
 use xds::client::{Refused, Update, Verdict, Want};
+use xds::{Kind, Resource};
 
 /// How long listeners wait for the clusters, and these for their members, before they are asked for all the same
 /// (`initial_fetch_timeout`, Envoy's default).
@@ -31,8 +31,12 @@ pub struct Following {
     listeners: Turn,
     /// Listeners that were refused only for their address.
     waiting: BTreeMap<Arc<str>, Item<Arc<Listener>>>,
+    given: BTreeMap<String, Given>,
     ledger: Arc<Ledger>,
 }
+
+/// A cluster, and the members that it was given.
+type Given = (Arc<Cluster>, Arc<Resource>);
 
 /// Whether the listeners have been asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +56,8 @@ impl Following {
         ledger: Arc<Ledger>,
     ) -> Self {
         let listeners = Turn::AfterClusters(Instant::now() + PATIENCE);
-        let (wants, waiting) = (Wants::new(), BTreeMap::new());
-        Self { dynamic, deliveries, couriers, brought, wants, listeners, waiting, ledger }
+        let (wants, waiting, given) = (Wants::new(), BTreeMap::new(), BTreeMap::new());
+        Self { dynamic, deliveries, couriers, brought, wants, listeners, waiting, given, ledger }
     }
 
     /// Runs the bootstrap, then whatever comes. Ends only with an error of the bootstrap.
@@ -141,13 +145,7 @@ impl Following {
     fn refresh(&mut self, conductor: &mut Conductor) -> Result<(), worker::Error> {
         let proxy = self.deliveries.proxy();
         conductor.run(&proxy, &self.deliveries.secrets)?;
-        for cluster in &proxy.clusters {
-            if let Discovery::Delivered { service, .. } = &cluster.discovery
-                && let Some(members) = self.deliveries.members(service)
-            {
-                conductor.deliver(&cluster.name, members);
-            }
-        }
+        self.deliver_members(conductor, &proxy);
         let wants = Deliveries::wants(&proxy);
         for (key, (source, names)) in &wants {
             if self.wants.get(key).is_none_or(|(_, before)| before != names) {
@@ -160,6 +158,19 @@ impl Following {
         self.deliveries.keep_members(&wants);
         self.wants = wants;
         Ok(())
+    }
+
+    /// To the clusters that have changed, or whose members have.
+    fn deliver_members(&mut self, conductor: &Conductor, proxy: &Proxy) {
+        let before = std::mem::take(&mut self.given);
+        for (cluster, members) in self.deliveries.members(proxy) {
+            let given = (Arc::clone(cluster), Arc::clone(&members.resource));
+            let same = |old: &Given| Arc::ptr_eq(&old.0, &given.0) && Arc::ptr_eq(&old.1, &given.1);
+            if !before.get(&cluster.name).is_some_and(same) {
+                conductor.deliver(&cluster.name, &members.meant.endpoints);
+            }
+            self.given.insert(cluster.name.clone(), given);
+        }
     }
 
     /// After an answer of this kind: is it the listeners' turn?
@@ -176,7 +187,7 @@ impl Following {
         let members = self.wants.iter().filter(|((kind, _), _)| *kind == Kind::Endpoints);
         let mut services = members.flat_map(|(_, (_, names))| names);
         matches!(kind, Kind::Cluster | Kind::Endpoints)
-            && services.all(|service| self.deliveries.members(service).is_some())
+            && services.all(|service| self.deliveries.endpoints.contains_key(service))
     }
 
     fn stop_waiting(&mut self, until: Instant) {

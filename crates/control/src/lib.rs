@@ -16,6 +16,7 @@ pub mod object;
 pub mod files;
 
 // What it means.
+pub mod typed;
 pub mod registry;
 pub mod node;
 

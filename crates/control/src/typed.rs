@@ -19,6 +19,8 @@ mod upstream;
 mod filter;
 mod bound;
 
+pub mod translate;
+
 pub(crate) use bound::{Bound, Typed};
 pub use crd::crds;
 pub(crate) use crd::fields_beside;

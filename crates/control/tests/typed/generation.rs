@@ -82,14 +82,23 @@ fn our_own_proxy_takes_it() {
     // What only Envoy has is refused by its name, and nothing else of all that can be said.
     let refused = crate::full::mesh().refused_by_us(CLIENT);
     for told in &refused {
-        let known =
-            ["dns_cache_config", "custom_commands", "external_auth", "protocol_version", "aws_iam", "read_policy"];
+        let known = [
+            "dns_cache_config",
+            "custom_commands",
+            "external_auth",
+            "protocol_version",
+            "aws_iam",
+            "read_policy",
+            "enable_zone_discovery",
+            "health_checks",
+            // The agent's, which the bootstrap of an injected proxy has.
+            "sds-grpc",
+        ];
         assert!(known.iter().any(|name| told.contains(name)), "{told}");
     }
     assert!(refused.len() >= 5, "{refused:?}");
 }
-            "read_policy",
-            "enable_zone_discovery",
+
 #[test]
 fn the_mode_is_found_out_by_the_cluster_bus() {
     let found = |host: &str| {

@@ -9,5 +9,6 @@ mod crds;
 mod full;
 mod generation;
 mod refusals;
+mod translation;
 
 use mesh::Mesh;

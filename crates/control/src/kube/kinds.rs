@@ -1,0 +1,141 @@
+//! What is watched: the kinds that files may hold, and where an API server has them.
+
+/// One kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// The group of its API; empty for Kubernetes' oldest.
+    pub(crate) group: &'static str,
+    /// As in `Service`.
+    pub(crate) name: &'static str,
+    /// As in `services`: the name in paths and in RBAC rules.
+    pub(crate) plural: &'static str,
+    /// The versions in which it can be read, the best first.
+    pub(crate) versions: &'static [&'static str],
+    /// Whether its objects stand in namespaces.
+    pub(crate) namespaced: bool,
+    /// What is read of an object; see [`super::trim`].
+    pub(crate) needed: &'static [&'static str],
+}
+
+/// Of an object whose labels alone count.
+const LABELS: &[&str] = &[];
+const WORKLOAD: &[&str] = &["spec.template.metadata.labels"];
+const WHOLE_SPEC: &[&str] = &["metadata.annotations", "spec"];
+const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+
+/// All kinds, in the order of the table of those that files may hold.
+pub(crate) const KINDS: &[Kind] = &[
+    core("Namespace", "namespaces", false, LABELS),
+    core("Node", "nodes", false, LABELS),
+    core("Service", "services", true, WHOLE_SPEC),
+    core("Endpoints", "endpoints", true, &["subsets"]),
+    core(
+        "Pod",
+        "pods",
+        true,
+        &[
+            "spec.serviceAccountName",
+            "spec.nodeName",
+            "spec.hostNetwork",
+            "spec.containers.ports",
+            "status.podIP",
+            "status.podIPs",
+            "status.phase",
+            "status.conditions.type",
+            "status.conditions.status",
+        ],
+    ),
+    kind("discovery.k8s.io", "EndpointSlice", "endpointslices", &["v1"], &["addressType", "endpoints", "ports"]),
+    kind("apps", "StatefulSet", "statefulsets", &["v1"], WORKLOAD),
+    kind("apps", "Deployment", "deployments", &["v1"], WORKLOAD),
+    kind("networking.istio.io", "ServiceEntry", "serviceentries", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "WorkloadEntry", "workloadentries", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "DestinationRule", "destinationrules", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "Sidecar", "sidecars", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "EnvoyFilter", "envoyfilters", &["v1alpha3"], WHOLE_SPEC),
+    kind("security.istio.io", "PeerAuthentication", "peerauthentications", &["v1", "v1beta1"], WHOLE_SPEC),
+];
+
+const fn core(name: &'static str, plural: &'static str, namespaced: bool, needed: &'static [&'static str]) -> Kind {
+    Kind { group: "", name, plural, versions: &["v1"], namespaced, needed }
+}
+
+const fn kind(
+    group: &'static str,
+    name: &'static str,
+    plural: &'static str,
+    versions: &'static [&'static str],
+    needed: &'static [&'static str],
+) -> Kind {
+    Kind { group, name, plural, versions, namespaced: true, needed }
+}
+
+impl Kind {
+    /// Whether a cluster may be without it: it comes with a CustomResourceDefinition.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        !matches!(self.group, "" | "apps" | "discovery.k8s.io")
+    }
+
+    /// Where its objects are, all or those of one namespace.
+    pub(crate) fn path(&self, version: &str, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
+        let place = namespace.map_or_else(String::new, |namespace| format!("namespaces/{namespace}/"));
+        format!("{root}/{version}/{place}{}", self.plural)
+    }
+
+    /// As an object's `apiVersion` says it.
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+
+    /// As in `envoyfilters.networking.istio.io`: the name by which people and `kubectl` know the kind.
+    pub(crate) fn full_name(&self) -> String {
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// The RBAC rule without which it cannot be watched.
+    pub(crate) fn rule(&self) -> String {
+        format!(
+            "apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"get\", \"list\", \"watch\"]",
+            self.group, self.plural
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS;
+    use crate::written::KINDS as READ;
+
+    #[test]
+    fn every_kind_that_files_may_hold_is_watched() {
+        let watched: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.group, kind.name)).collect();
+        assert_eq!(watched, READ);
+    }
+
+    #[test]
+    fn paths() {
+        let of = |name: &str| KINDS.iter().find(|kind| kind.name == name).unwrap();
+        assert_eq!(of("Pod").path("v1", Some("redis")), "/api/v1/namespaces/redis/pods");
+        let filter = of("EnvoyFilter");
+        assert_eq!(filter.path("v1alpha3", None), "/apis/networking.istio.io/v1alpha3/envoyfilters");
+        assert_eq!(filter.full_name(), "envoyfilters.networking.istio.io");
+    }
+
+    #[test]
+    fn the_rules_that_are_deployed_are_these_and_no_more() {
+        let written = include_str!("../../../../deploy/rbac.yaml");
+        let mut rules: Vec<String> = written
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- { ")?.strip_suffix(" }"))
+            .filter(|rule| rule.starts_with("apiGroups:"))
+            .map(str::to_owned)
+            .collect();
+        let mut needed: Vec<String> = KINDS.iter().map(|kind| kind.rule()).collect();
+        rules.sort();
+        needed.sort();
+        assert_eq!(rules, needed);
+        assert_eq!(written.matches("apiGroups:").count(), KINDS.len());
+        assert!(!written.contains("\"*\""));
+    }
+}

@@ -9,6 +9,7 @@
 demo:
 	@scripts/install.sh demo
 	cargo run --locked --profile dist --package slotmesh -- demo $(if $(KEEP),--keep)
+	$(if $(KEEP),,cargo run --locked --profile dist --package slotmesh -- demo --mesh)
 
 test:
 	@scripts/install.sh test

@@ -13,12 +13,15 @@ need() { # command, package
 need redis-server redis-server
 need redis-cli redis-tools
 need cc build-essential
+if [ "$(id -u)" -eq 0 ]; then
+  # Network namespaces, and connections captured as in a pod: only root may make them, others do without.
+  need ip iproute2
+  need iptables iptables
+  need unshare util-linux
+fi
 if [ "$purpose" = test ]; then
   need python3 python3-venv
   need valgrind valgrind
-  # What is redirected to a sidecar is tested in a network namespace.
-  need iptables iptables
-  need ip iproute2
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

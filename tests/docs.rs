@@ -128,10 +128,30 @@ fn the_journey_is_told_in_the_order_of_its_stations() {
     let told: Vec<&str> = architecture
         .split("## The journey of a request")
         .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
         .unwrap()
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split(".rs`").next())
         .collect();
     assert_eq!(told, stations);
+}
+
+/// The rooms that a configuration passes are where `ARCHITECTURE.md` says.
+#[test]
+fn the_journey_of_a_configuration_leads_through_files_that_exist() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let journey = architecture.split("## The journey of a configuration").nth(1).unwrap();
+    let rows = journey.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut stations = 0;
+    for cell in rows.filter_map(|row| row.split(" |").next()) {
+        let mut paths = cell.split('`').filter(|part| part.contains('/') || part.ends_with(".rs"));
+        let first = Path::new(paths.next().unwrap());
+        let beside = |path: &str| first.parent().unwrap().join(path);
+        for path in std::iter::once(first.to_owned()).chain(paths.map(beside)) {
+            assert!(root().join("crates").join(&path).exists(), "{}", path.display());
+            stations += 1;
+        }
+    }
+    assert!(stations >= 12, "{stations}");
 }

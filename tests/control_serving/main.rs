@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod plane;
+mod place;
 
 mod face;
 mod changes;

@@ -142,7 +142,7 @@ impl Files {
             _ => self.meaning(),
         };
         self.state = Some(Arc::clone(&state));
-        let problems = self.known.values().flat_map(|known| known.problems.iter().cloned());
+        let problems = self.known.values().flat_map(|known| known.problems.iter()).chain(&state.refused).cloned();
         let notes =
             self.known.values().flat_map(|known| known.notes.iter().cloned()).chain(state.notes.iter().cloned());
         let problems = problems.chain(self.twice()).chain(self.beside.problems.iter().cloned());

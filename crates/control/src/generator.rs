@@ -19,6 +19,7 @@ use crate::patched::{Chosen, Filters, Reports, Side};
 use crate::registry::service::Service;
 use crate::registry::{Modes, Rule, Scope, Served, State};
 use crate::snapshot::{Layered, Resource, Resources, Snapshot, set, wires};
+use crate::typed::Bound;
 use config::{Mismatch, Problem, Schema};
 use inbound::{Entry, EntryKey, Inbound, InboundKey};
 use patch::{ProxyInfo, Report};
@@ -48,12 +49,13 @@ pub struct Generator {
 }
 
 /// Pointers, which [`Made`] keeps alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct MadeKey {
     service: usize,
     rule: usize,
     scope: usize,
     view: usize,
+    bounds: Vec<usize>,
 }
 
 /// The resources of one service.
@@ -61,6 +63,7 @@ struct Made {
     service: Arc<Service>,
     _rule: Option<Arc<Rule>>,
     _scope: Option<Arc<Scope>>,
+    _bounds: Vec<Arc<Bound>>,
     clusters: Resources,
     endpoints: Resources,
     listeners: Vec<MadeListener>,
@@ -77,6 +80,8 @@ struct GroupKey {
     scope: usize,
     /// The DestinationRules with a selector that it heeds.
     heeded: Vec<bool>,
+    /// The typed resources that concern it.
+    typed: Vec<bool>,
     view: usize,
     /// The view that knows the machine, if some service asks for it.
     near: usize,
@@ -117,6 +122,7 @@ struct Asker<'a> {
     view: Arc<View>,
     near: Arc<View>,
     info: ProxyInfo,
+    typed: Vec<bool>,
 }
 
 impl Generator {
@@ -219,7 +225,8 @@ impl Generator {
         let view = self.view(View::new(state, node, scope.as_deref()));
         let near = self.near(state, node, &view);
         let info = self.filters.info(state, node, &labels);
-        Asker { state, node, labels, scope, view, near, info }
+        let typed = state.typed.chosen_for(&node.namespace, &labels);
+        Asker { state, node, labels, scope, view, near, info, typed }
     }
 
     /// The `Arc` of an equal view, so that views can be compared by pointer.
@@ -245,6 +252,7 @@ impl Generator {
             namespace: asker.node.namespace.clone(),
             scope: asker.scope.as_ref().map_or(0, address),
             heeded: asker.state.heeded_by(&asker.labels),
+            typed: asker.typed.clone(),
             view: address(&asker.view),
             near: address(&asker.near),
             filtered_by: self.filters.chosen_for(&asker.info),
@@ -351,7 +359,9 @@ impl Generator {
         let (state, namespace, scope) = (asker.state, &asker.node.namespace, &asker.scope);
         let view = if service.machine_local { &asker.near } else { &asker.view };
         let rule = state.rule_for(service, namespace, &asker.labels);
+        let bounds = state.typed.of(service, &asker.typed);
         let key = MadeKey {
+            bounds: bounds.iter().map(address).collect(),
             service: address(service),
             rule: rule.map_or(0, address),
             scope: scope.as_ref().map_or(0, address),
@@ -362,11 +372,11 @@ impl Generator {
         }
         let seen = |number: u16| scope.as_ref().is_none_or(|scope| scope.shows(service, number, namespace));
         let held = rule.map(AsRef::as_ref);
-        let clusters = generate::clusters(service, held, view, state, seen);
+        let clusters = generate::clusters(service, held, &bounds, view, state, seen);
         let asking: HashSet<&str> =
             clusters.iter().filter(|one| one["type"] == "EDS").filter_map(|one| one["name"].as_str()).collect();
         let endpoints = generate::assignments(service, held, view, state, seen, |name| asking.contains(name));
-        let listeners = generate::listeners(service, held, view, seen);
+        let listeners = generate::listeners(service, held, &bounds, view, seen);
         let all = |kind, values: &[Value]| -> Result<Resources, Mismatch> {
             values.iter().map(|value| self.resource(kind, value)).collect()
         };
@@ -377,6 +387,7 @@ impl Generator {
             service: Arc::clone(service),
             _rule: rule.cloned(),
             _scope: scope.clone(),
+            _bounds: bounds,
         });
         self.made.insert(key, Arc::clone(&made));
         Ok(made)

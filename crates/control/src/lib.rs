@@ -17,6 +17,7 @@ pub mod files;
 pub mod kube;
 
 // What it means.
+pub mod typed;
 pub mod registry;
 pub mod node;
 

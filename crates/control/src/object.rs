@@ -1,5 +1,6 @@
 //! One object of the mesh as its user wrote it, and where.
 
+use crate::typed::{Declared, Secret};
 use crate::written::istio::{PeerAuthentication, ServiceEntry, Sidecar, Workload};
 use crate::written::kubernetes::{EndpointSlice, Endpoints, Pod, Service};
 use crate::written::rule::DestinationRule;
@@ -80,6 +81,10 @@ pub enum Body {
     PeerAuthentication(PeerAuthentication),
     /// An `EnvoyFilter`, the whole document with its lines.
     EnvoyFilter(Arc<Node>),
+    /// A typed Redis resource, ours or Aeraki's.
+    Redis(Box<Declared>),
+    /// A `Secret`, for typed resources that name it.
+    Secret(Secret),
 }
 
 impl Object {
@@ -108,6 +113,8 @@ impl Body {
             Self::Sidecar(_) => "Sidecar",
             Self::PeerAuthentication(_) => "PeerAuthentication",
             Self::EnvoyFilter(_) => "EnvoyFilter",
+            Self::Redis(declared) => declared.word(),
+            Self::Secret(_) => "Secret",
         }
     }
 }

@@ -80,6 +80,16 @@ impl Engine {
             self.retire_unlisted(id);
         } else if !made_the_same_way(&was, &self.clusters[id.index()].meant) {
             self.retire_all(id);
+            self.forgive(id);
+        }
+    }
+
+    /// The nodes of a cluster are connected to in another way from now on, with other secrets for instance: nodes that
+    /// are left alone for a failure are tried again at once. Call within a turn.
+    pub fn forgive(&mut self, id: ClusterId) {
+        let Some(cluster) = self.clusters.get_mut(id.index()) else { return };
+        for node in &mut cluster.nodes {
+            (node.failures, node.retry_at) = (0, node.retry_at.min(self.now));
         }
     }
 

@@ -54,6 +54,9 @@ pub struct ControlArgs {
     /// Watches this namespace only, and no kinds without one; may be given more than once
     #[arg(long, value_name = "NAME", requires = "kube")]
     pub namespace: Vec<String>,
+    /// Watches Secrets too, for typed resources that name one; needs the rule in deploy/rbac-secrets.yaml
+    #[arg(long, requires = "kube")]
+    pub secrets: bool,
     /// Settings of the mesh, as in Istio's MeshConfig
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,

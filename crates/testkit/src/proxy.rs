@@ -53,7 +53,12 @@ impl Proxy {
 
     /// The real Envoy with the same configuration, one worker, waited for until it is ready.
     pub fn envoy(bin: impl AsRef<Path>, config: &str) -> Result<Self> {
-        let args = [
+        Self::envoy_with(bin, config, &[])
+    }
+
+    /// As [`Proxy::envoy`], with more arguments.
+    pub fn envoy_with(bin: impl AsRef<Path>, config: &str, more: &[&str]) -> Result<Self> {
+        let mut args = vec![
             "-c",
             "$FILE",
             "--concurrency",
@@ -63,6 +68,7 @@ impl Proxy {
             "--log-level",
             "warning",
         ];
+        args.extend(more);
         let proxy = Self::run(bin.as_ref(), &args, config)?;
         proxy.wait_ready()?;
         Ok(proxy)
@@ -165,6 +171,11 @@ impl Proxy {
     /// Asks it to end (SIGTERM), waits, and tells whether it ended with status 0.
     pub fn term(&mut self) -> Result<bool> {
         Ok(self.process.term(END)?.success())
+    }
+
+    /// All that it printed.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join("log"))?)
     }
 
     /// The last lines of what it printed.

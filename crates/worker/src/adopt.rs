@@ -118,6 +118,7 @@ impl Worker {
         }
         for (id, reach) in &orders.reaches {
             self.clusters.reach(*id, reach);
+            self.engine.forgive(*id);
         }
         for (id, redis) in &orders.redis {
             let new = redis.as_ref().map(|redis| NewFilter {

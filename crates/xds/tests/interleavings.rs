@@ -180,12 +180,19 @@ impl History {
 
     fn decide(&mut self) {
         for kind in std::mem::take(&mut self.again) {
-            self.up.extend(self.talk.say_again(kind));
+            if let Some(arrival) = self.talk.reconsider(kind) {
+                self.answer(&arrival);
+            }
         }
-        let Some(arrival) = self.open.take() else { return };
+        if let Some(arrival) = self.open.take() {
+            self.answer(&arrival);
+        }
+    }
+
+    fn answer(&mut self, arrival: &Arrival) {
         let bad = arrival.changed.iter().filter(|resource| is_bad(resource));
         let refused = bad.map(|bad| Refused { name: bad.name.clone(), reason: "bad".to_owned() }).collect();
-        self.up.extend(self.talk.judge(&arrival, &Verdict { refused }));
+        self.up.extend(self.talk.judge(arrival, &Verdict { refused }));
         if arrival.kind == Cluster {
             let names: Vec<Arc<str>> = self.talk.held(Cluster).map(|cluster| cluster.name.clone()).collect();
             self.up.extend(self.talk.want(Endpoints, Want::named(names)));

@@ -8,8 +8,10 @@ use super::view::View;
 use crate::object::Labels;
 use crate::registry::service::{Origin, Port, Resolution, Service};
 use crate::registry::{Protocol, Rule, State};
+use crate::typed::Bound;
 use crate::written::rule::{RuleSubset, TrafficPolicy};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// One cluster to be made.
 pub(super) struct Wish<'a> {
@@ -21,12 +23,15 @@ pub(super) struct Wish<'a> {
     pub(super) view: &'a View,
     /// Whether endpoints that speak Istio's mutual TLS are spoken to by it.
     pub(super) auto_mtls: bool,
+    /// What a typed resource makes of it.
+    pub(super) bound: Option<&'a Bound>,
 }
 
-/// The clusters of the ports of `service` that `seen` lets through.
+/// The clusters of the ports of `service` that `seen` lets through; `bounds` is what typed resources make of them.
 pub(crate) fn outbound(
     service: &Service,
     rule: Option<&Rule>,
+    bounds: &[Arc<Bound>],
     view: &View,
     state: &State,
     seen: impl Fn(u16) -> bool,
@@ -37,18 +42,41 @@ pub(crate) fn outbound(
     let none = TrafficPolicy::default();
     ports
         .flat_map(|port| {
-            let wish = |subset, policy| Wish { service, port, rule, subset, policy, view, auto_mtls };
+            let bound = bounds.iter().find(|bound| bound.at.port == port.number).map(AsRef::as_ref);
+            let wish = |subset, policy| Wish { service, port, rule, subset, policy, view, auto_mtls, bound: None };
             let subsets = rule.map_or(&[][..], |rule| &rule.subsets).iter().map(|subset| {
                 let own = subset.traffic_policy.as_ref().unwrap_or(&none);
                 wish(Some(subset), policy.for_subset(own, port.number))
             });
-            std::iter::once(wish(None, policy.for_port(port.number))).chain(subsets).collect::<Vec<_>>()
+            let plain = wish(None, policy.for_port(port.number));
+            let own = bound.map(|bound| plain.bound_by(bound));
+            let replaces = bound.is_some_and(|bound| bound.upstream.name().is_none());
+            let plain = Some(plain).filter(|_| !replaces);
+            plain.into_iter().chain(own).chain(subsets).collect::<Vec<_>>()
         })
         .filter_map(|wish| wish.cluster())
         .collect()
 }
 
-impl Wish<'_> {
+impl<'a> Wish<'a> {
+    /// The same as a typed resource wants it.
+    fn bound_by(&self, bound: &'a Bound) -> Self {
+        // A cluster of its own holds nothing but what the resource says.
+        let rule = self.rule.filter(|_| bound.upstream.name().is_none());
+        let policy = if bound.upstream.name().is_none() { self.policy.clone() } else { TrafficPolicy::default() };
+        let (policy, bound) = (bound.upstream.policy(policy), Some(bound));
+        Self {
+            rule,
+            policy,
+            bound,
+            service: self.service,
+            port: self.port,
+            subset: None,
+            view: self.view,
+            auto_mtls: self.auto_mtls,
+        }
+    }
+
     pub(super) fn subset_name(&self) -> &str {
         self.subset.map_or("", |subset| &subset.name)
     }
@@ -64,6 +92,11 @@ impl Wish<'_> {
     /// `None` for a cluster without endpoints whose endpoints cannot come later.
     fn cluster(&self) -> Option<Value> {
         let name = self.name();
+        if let Some(bound) = self.bound
+            && let Some(name) = bound.upstream.name()
+        {
+            return Some(self.apart(bound, name));
+        }
         let mut cluster = json!({
             "name": name,
             "alt_stat_name": format!("{name};"),
@@ -72,11 +105,32 @@ impl Wish<'_> {
             "common_lb_config": {"healthy_panic_threshold": {}},
             "metadata": {"filter_metadata": {"istio": self.metadata()}},
         });
-        self.discovery(&name, &mut cluster)?;
+        let found = self.discovery(&name, &mut cluster);
+        let is_redis = self.bound.is_some_and(|bound| bound.upstream.is_cluster());
+        if found.is_none() && !is_redis {
+            return None;
+        }
         apply(self, &mut cluster);
-        let wanted = Wanted { is_original: cluster["type"] == "ORIGINAL_DST" };
+        if let Some(bound) = self.bound {
+            bound.upstream.shape(self.service, self.port, self.policy.load_balancer.is_some(), &mut cluster);
+        }
+        // Nodes that are discovered have no metadata: either all are spoken to by mutual TLS, or none.
+        let wanted = Wanted { is_original: is_redis || cluster["type"] == "ORIGINAL_DST" };
         secure(self, &wanted, &mut cluster);
         Some(cluster)
+    }
+
+    /// A Redis cluster with a name of its own.
+    fn apart(&self, bound: &Bound, name: &str) -> Value {
+        let mut cluster = json!({"name": name, "connect_timeout": self.view.mesh.connect_timeout.to_string()});
+        apply(self, &mut cluster);
+        let pool = self.policy.connection_pool.as_ref();
+        if pool.is_some_and(|pool| pool.tcp.max_connections > 0) {
+            cluster["circuit_breakers"] = limits(&self.policy);
+        }
+        bound.upstream.shape(self.service, self.port, false, &mut cluster);
+        secure(self, &Wanted { is_original: true }, &mut cluster);
+        cluster
     }
 
     /// How the cluster finds its endpoints.

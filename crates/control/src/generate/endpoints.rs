@@ -18,7 +18,8 @@ pub(crate) fn assignments(
     seen: impl Fn(u16) -> bool,
     asked: impl Fn(&str) -> bool,
 ) -> Vec<Value> {
-    if service.resolution != Resolution::Endpoints {
+    // Those of a headless service are asked for where a typed resource spreads keys among them.
+    if !matches!(service.resolution, Resolution::Endpoints | Resolution::Headless) {
         return Vec::new();
     }
     let auto_mtls = super::tls::is_automatic(service, state);

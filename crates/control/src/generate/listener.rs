@@ -6,11 +6,13 @@ use super::names::{BLACK_HOLE, PASSTHROUGH, extension, outbound as cluster_name,
 use super::view::View;
 use crate::registry::service::{Origin, Port, Resolution, Service};
 use crate::registry::{Protocol, Rule};
+use crate::typed::Bound;
 use crate::written::mesh::OutboundMode;
 use crate::written::rule::{LoadBalancer, TrafficPolicy};
 use crate::written::value::Cidr;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A listener, and whether it is for one endpoint of a headless service.
 #[derive(Clone, Debug)]
@@ -20,17 +22,21 @@ pub(crate) struct Listener {
     pub(crate) json: Value,
 }
 
-/// The listeners of the ports of `service` that `seen` lets through.
+/// The listeners of the ports of `service` that `seen` lets through; `bounds` is what typed resources make of them.
 pub(crate) fn outbound(
     service: &Service,
     rule: Option<&Rule>,
+    bounds: &[Arc<Bound>],
     view: &View,
     seen: impl Fn(u16) -> bool,
 ) -> Vec<Listener> {
     let mut found = Vec::new();
     for port in service.ports.iter().filter(|port| port.protocol != Protocol::Udp && seen(port.number)) {
         for place in places(service, port, view) {
-            let chain = chain(service, port, rule, view, place.ranges());
+            let mut chain = chain(service, port, rule, view, place.ranges());
+            if let Some(bound) = bounds.iter().find(|bound| bound.at.port == port.number) {
+                chain["filters"] = json!([bound.filter]);
+            }
             found.push(place.listener(port, view, chain));
         }
     }

@@ -74,7 +74,11 @@ impl Listener {
 
     /// Asks, and hands over what is heard; what is heard last is the error.
     async fn ask(&self, ask: &Ask, reading: Reading, path: &str) -> Result<(), Box<Heard>> {
-        let uri = format!("{path}?{}", query(ask, self.patience));
+        let selector = match reading.kind.selector {
+            "" => String::new(),
+            selector => format!("&fieldSelector={}", escaped(selector)),
+        };
+        let uri = format!("{path}?{}{selector}", query(ask, self.patience));
         let request = Request::get(uri).header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
         let request = request.body(Body::empty()).map_err(|error| broken(&error))?;
         let answered = timeout(self.patience.answer, self.client.send(request)).await;

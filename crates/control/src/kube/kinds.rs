@@ -15,6 +15,10 @@ pub(crate) struct Kind {
     pub(crate) namespaced: bool,
     /// What is read of an object; see [`super::trim`].
     pub(crate) needed: &'static [&'static str],
+    /// Which objects are left out by the server already, as a field selector; empty for none.
+    pub(crate) selector: &'static str,
+    /// Whether it is watched only if that is asked for.
+    pub(crate) on_demand: bool,
 }
 
 /// Of an object whose labels alone count.
@@ -23,8 +27,18 @@ const WORKLOAD: &[&str] = &["spec.template.metadata.labels"];
 const WHOLE_SPEC: &[&str] = &["metadata.annotations", "spec"];
 const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
 
-/// All kinds, in the order of the table of those that files may hold.
+const FIRST: &[&str] = &["v1alpha1"];
+/// Secrets that are large or many, and never hold a password for Redis.
+const NO_PASSWORDS: &str =
+    "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/dockerconfigjson";
+
+/// All kinds.
 pub(crate) const KINDS: &[Kind] = &[
+    kind("slotmesh.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
+    kind("slotmesh.io", "RedisRoute", "redisroutes", FIRST, WHOLE_SPEC),
+    kind("redis.aeraki.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
+    kind("redis.aeraki.io", "RedisDestination", "redisdestinations", FIRST, WHOLE_SPEC),
+    Kind { selector: NO_PASSWORDS, on_demand: true, ..core("Secret", "secrets", true, &["data"]) },
     core("Namespace", "namespaces", false, LABELS),
     core("Node", "nodes", false, LABELS),
     core("Service", "services", true, WHOLE_SPEC),
@@ -57,7 +71,7 @@ pub(crate) const KINDS: &[Kind] = &[
 ];
 
 const fn core(name: &'static str, plural: &'static str, namespaced: bool, needed: &'static [&'static str]) -> Kind {
-    Kind { group: "", name, plural, versions: &["v1"], namespaced, needed }
+    Kind { group: "", name, plural, versions: &["v1"], namespaced, needed, selector: "", on_demand: false }
 }
 
 const fn kind(
@@ -67,7 +81,7 @@ const fn kind(
     versions: &'static [&'static str],
     needed: &'static [&'static str],
 ) -> Kind {
-    Kind { group, name, plural, versions, namespaced: true, needed }
+    Kind { group, name, plural, versions, namespaced: true, needed, selector: "", on_demand: false }
 }
 
 impl Kind {
@@ -105,12 +119,20 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::KINDS;
-    use crate::written::KINDS as READ;
+    use crate::written::{KINDS as READ, object};
+    use serde_json::json;
 
     #[test]
     fn every_kind_that_files_may_hold_is_watched() {
-        let watched: Vec<(&str, &str)> = KINDS.iter().map(|kind| (kind.group, kind.name)).collect();
-        assert_eq!(watched, READ);
+        for (group, name) in READ {
+            assert!(KINDS.iter().any(|kind| (kind.group, kind.name) == (group, name)), "{group} {name}");
+        }
+        for kind in KINDS {
+            let written =
+                json!({"kind": kind.name, "apiVersion": kind.api_version(kind.versions[0]), "metadata": {"name": "x"}});
+            let read = object(&written, "x");
+            assert!(read.found.is_some() || !read.problems.is_empty(), "{} means nothing", kind.full_name());
+        }
     }
 
     #[test]
@@ -124,18 +146,18 @@ mod tests {
 
     #[test]
     fn the_rules_that_are_deployed_are_these_and_no_more() {
-        let written = include_str!("../../../../deploy/rbac.yaml");
-        let mut rules: Vec<String> = written
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("- { ")?.strip_suffix(" }"))
-            .filter(|rule| rule.starts_with("apiGroups:"))
-            .map(str::to_owned)
-            .collect();
-        let mut needed: Vec<String> = KINDS.iter().map(|kind| kind.rule()).collect();
-        rules.sort();
-        needed.sort();
-        assert_eq!(rules, needed);
-        assert_eq!(written.matches("apiGroups:").count(), KINDS.len());
-        assert!(!written.contains("\"*\""));
+        let files =
+            [include_str!("../../../../deploy/rbac.yaml"), include_str!("../../../../deploy/rbac-secrets.yaml")];
+        for (written, on_demand) in files.into_iter().zip([false, true]) {
+            let rules = written.lines().filter_map(|line| line.trim().strip_prefix("- { ")?.strip_suffix(" }"));
+            let mut rules: Vec<&str> = rules.filter(|rule| rule.starts_with("apiGroups:")).collect();
+            let kinds = KINDS.iter().filter(|kind| kind.on_demand == on_demand);
+            let mut needed: Vec<String> = kinds.map(|kind| kind.rule()).collect();
+            rules.sort_unstable();
+            needed.sort();
+            assert_eq!(rules, needed);
+            assert_eq!(written.matches("apiGroups:").count(), needed.len());
+            assert!(!written.contains("\"*\""));
+        }
     }
 }

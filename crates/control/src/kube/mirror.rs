@@ -48,8 +48,9 @@ pub(crate) struct Content {
 
 impl Mirror {
     /// Nothing is known yet. Of all namespaces, or of `namespaces` only; then kinds that stand in none are not watched.
+    /// Secrets only if they are asked for: whoever may list them may read them all.
     #[must_use]
-    pub fn new(namespaces: &[String]) -> Self {
+    pub fn new(namespaces: &[String], secrets: bool) -> Self {
         let places = |kind: &'static Kind| -> Vec<Option<String>> {
             match (namespaces.is_empty(), kind.namespaced) {
                 (true, _) => vec![None],
@@ -65,7 +66,8 @@ impl Mirror {
             since: None,
             last_event: None,
         };
-        let tracks = KINDS.iter().flat_map(|kind| places(kind).into_iter().map(move |place| (kind, place))).map(track);
+        let kinds = KINDS.iter().filter(|kind| secrets || !kind.on_demand);
+        let tracks = kinds.flat_map(|kind| places(kind).into_iter().map(move |place| (kind, place))).map(track);
         Self { inner: Mutex::new(Inner { tracks: tracks.collect(), ..Inner::default() }) }
     }
 

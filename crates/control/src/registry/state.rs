@@ -7,6 +7,7 @@ use super::service::{Origin, Resolution, Service};
 use super::{entries, kubernetes};
 use crate::node::Node;
 use crate::object::{Body, Labels, Object, selects};
+use crate::typed::Typed;
 use crate::written::mesh::Mesh;
 use config::Problem;
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,8 @@ pub struct State {
     pub services: Vec<Arc<Service>>,
     /// All EnvoyFilters, unordered.
     pub envoy_filters: Vec<Arc<Object>>,
+    /// Typed resources that cannot be used; the last accepted version of each still counts.
+    pub refused: Vec<Problem>,
     /// What was understood but will not do what its user may expect.
     pub notes: Vec<Problem>,
     rules: Vec<Arc<Rule>>,
@@ -35,6 +38,8 @@ pub struct State {
     pub(crate) has_machine_local: bool,
     /// Which services a workload may serve.
     servers: Servers,
+    /// What typed resources say of services.
+    pub(crate) typed: Typed,
 }
 
 impl State {
@@ -46,7 +51,10 @@ impl State {
         let sources = Sources::new(plain());
         let services = keep(services(plain(), &mesh, &sources), former.map(|state| &*state.services));
         let rules = keep(rules(plain(), &mesh), former.map(|state| &*state.rules));
+        let mut typed = Typed::new(&objects, &services, &mesh, former.map(|state| &state.typed));
         let mut state = Self {
+            refused: std::mem::take(&mut typed.refused),
+            typed,
             rules,
             headless: headless(&services),
             has_machine_local: services.iter().any(|service| service.machine_local),

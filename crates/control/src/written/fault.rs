@@ -6,13 +6,13 @@ use serde_path_to_error::{Path, Segment};
 
 /// One step from a value to a value in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
 
 /// The way that `serde_path_to_error` went.
-pub(super) fn steps(path: &Path) -> Vec<Step> {
+pub(crate) fn steps(path: &Path) -> Vec<Step> {
     let step = |segment: &Segment| match segment {
         Segment::Seq { index } => Some(Step::Index(*index)),
         Segment::Map { key } => Some(Step::Key(key.clone())),
@@ -22,7 +22,7 @@ pub(super) fn steps(path: &Path) -> Vec<Step> {
 }
 
 /// The way to a field that nobody asked for.
-pub(super) fn ignored(path: &Ignored) -> Vec<Step> {
+pub(crate) fn ignored(path: &Ignored) -> Vec<Step> {
     let (parent, step) = match path {
         Ignored::Root => return Vec::new(),
         Ignored::Seq { parent, index } => (parent, Some(Step::Index(*index))),
@@ -37,7 +37,7 @@ pub(super) fn ignored(path: &Ignored) -> Vec<Step> {
 }
 
 /// A way as users write it: `spec.ports[0].port`.
-pub(super) fn spelt(steps: &[Step]) -> String {
+pub(crate) fn spelt(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
         match step {
@@ -50,7 +50,7 @@ pub(super) fn spelt(steps: &[Step]) -> String {
 }
 
 /// The line of the value at the end of the way, or of the last one on it that is there.
-pub(super) fn line(root: &Node, steps: &[Step]) -> u32 {
+pub(crate) fn line(root: &Node, steps: &[Step]) -> u32 {
     let (mut node, mut line) = (root, root.line);
     for step in steps {
         let next = match (step, &node.shape) {

@@ -2,7 +2,7 @@
 
 // How a document becomes one of them.
 mod read;
-mod fault;
+pub(crate) mod fault;
 mod lineless;
 
 // What their fields may hold.

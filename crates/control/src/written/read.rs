@@ -9,6 +9,7 @@ use super::istio::{PeerAuthentication, ServiceEntry, Sidecar, Workload};
 use super::kubernetes::{EndpointSlice, Endpoints, Pod, Service, WorkloadSpec};
 use super::lineless::lineless;
 use super::mesh::Mesh;
+use crate::typed::{Declared, Secret, What};
 
 use crate::object::{Body, Meta, Object};
 use config::Problem;
@@ -127,6 +128,19 @@ impl Reader {
         self.typed(node, &[Step::Key("spec".to_owned())], value, strict)
     }
 
+    /// A typed Redis resource, of which every field must be known.
+    fn redis<T: DeserializeOwned>(&mut self, node: &Node, what: fn(T) -> What) -> Option<Body> {
+        let notes = self.notes.len();
+        let written = self.spec::<T>(node, true);
+        self.problems.extend(self.notes.drain(notes..).map(|note| Problem { text: "is no field".to_owned(), ..note }));
+        let declared = Declared { what: what(written?), document: Arc::new(node.clone()) };
+        for fault in declared.faults() {
+            let path = crate::typed::steps(&fault.path);
+            self.problem(line(node, &path), &path, &fault.text);
+        }
+        Some(Body::Redis(Box::new(declared)))
+    }
+
     /// Fields of the object itself.
     fn whole<T: DeserializeOwned>(&mut self, node: &Node) -> Option<T> {
         self.typed(node, &[], json(node), false)
@@ -175,6 +189,13 @@ fn reader_of(group: &str, kind: &str) -> Option<ReadBody> {
         ("", "Namespace") => |_, _| Some(Body::Namespace),
         ("", "Node") => |_, _| Some(Body::Machine),
         ("", "Service") => |reader, node| reader.spec::<Service>(node, false).map(Body::Service),
+        ("", "Secret") => |reader, node| reader.whole::<Secret>(node).map(Body::Secret),
+        ("slotmesh.io", "RedisService") => {
+            |reader, node| reader.redis(node, |written| What::Service(Box::new(written)))
+        }
+        ("slotmesh.io", "RedisRoute") => |reader, node| reader.redis(node, What::Route),
+        ("redis.aeraki.io", "RedisService") => |reader, node| reader.redis(node, What::AerakiService),
+        ("redis.aeraki.io", "RedisDestination") => |reader, node| reader.redis(node, What::AerakiDestination),
         ("", "Endpoints") => |reader, node| reader.whole::<Endpoints>(node).map(Body::Endpoints),
         ("", "Pod") => |reader, node| reader.whole::<Pod>(node).map(Body::Pod),
         ("discovery.k8s.io", "EndpointSlice") => {
@@ -202,7 +223,9 @@ fn reader_of(group: &str, kind: &str) -> Option<ReadBody> {
 }
 
 /// The kinds that are read, for those who misspell one.
-pub(crate) const KINDS: [(&str, &str); 14] = [
+pub(crate) const KINDS: [(&str, &str); 16] = [
+    ("slotmesh.io", "RedisService"),
+    ("slotmesh.io", "RedisRoute"),
     ("", "Namespace"),
     ("", "Node"),
     ("", "Service"),
@@ -294,7 +317,7 @@ mod tests {
 
     #[test]
     fn kinds_that_mean_nothing_are_skipped_and_lists_are_opened() {
-        let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: home}}\n";
+        let list = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: s}}\n- {apiVersion: v1, kind: Namespace, metadata: {name: home}}\n";
         let read = objects(&format!("{SERVICE}  - port: 6379\n---\n{list}"), "a.yaml");
         assert_eq!(read.problems, []);
         let kinds: Vec<&str> = read.found.iter().map(|object| object.body.kind()).collect();

@@ -58,7 +58,7 @@ impl Control {
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let namespaces: Vec<String> = namespaces.iter().map(|name| (*name).to_owned()).collect();
-        let mirror = Arc::new(Mirror::new(&namespaces));
+        let mirror = Arc::new(Mirror::new(&namespaces, true));
         let client = runtime.block_on(access.client()).unwrap();
         runtime.spawn(follow(client, Arc::clone(&mirror), patience));
         let plane = Arc::new(Plane::new(schema()));

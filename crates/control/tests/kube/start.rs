@@ -4,7 +4,7 @@ use super::api::Api;
 use super::recording::{events, list, version};
 use super::scene::{Control, patience, play, play_all};
 use control::files::Files;
-use control::kube::{Access, Patience};
+use control::kube::{Access, Mirror, Patience};
 use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -146,6 +146,18 @@ fn some_namespaces_only() {
         api.world().requests.iter().all(|uri| uri.contains("/namespaces/")),
         "kinds without namespaces are left alone"
     );
+}
+
+#[test]
+fn secrets_are_asked_for_on_demand_and_not_all_of_them() {
+    assert!(!Mirror::new(&[], false).prometheus().contains("secrets"));
+    let api = Api::start();
+    api.world()
+        .put("secrets", json!({"metadata": {"name": "s", "namespace": "default"}, "data": {"password": "aHVzaA=="}}));
+    let control = Control::of(&api, &[], None);
+    control.wait("the secret", |control| control.number("slotmesh_kube_objects", "secrets") == 1);
+    let asked = api.world().requests.iter().find(|uri| uri.contains("/secrets?")).unwrap().clone();
+    assert!(asked.contains("fieldSelector=type%21%3Dhelm.sh%2Frelease.v1%2Ctype%21%3D"), "{asked}");
 }
 
 #[test]

@@ -47,7 +47,8 @@ struct Entry {
     object: Arc<Value>,
 }
 
-const CORE: [(&str, &str, &str); 8] = [
+const CORE: [(&str, &str, &str); 9] = [
+    ("", "v1", "secrets"),
     ("", "v1", "namespaces"),
     ("", "v1", "nodes"),
     ("", "v1", "services"),

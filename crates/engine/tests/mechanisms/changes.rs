@@ -3,6 +3,7 @@
 use super::MS;
 use crate::world::World;
 use crate::world::happening::Happening;
+use crate::world::node::Door;
 use crate::world::redis::Redis;
 use crate::world::setup::{Setup, cluster, proxy, redis, route};
 use engine::{Change, ClusterId, NewCluster, NewFilter};
@@ -157,6 +158,24 @@ fn another_way_to_connect_needs_other_connections_and_loses_nothing() {
     change(&mut world, secret);
     assert_eq!(world.ask(client, "INCR foo"), ":6");
     world.assert_idle();
+}
+
+#[test]
+fn nodes_that_failed_are_tried_at_once_in_another_way() {
+    let (mut world, client) = world();
+    for node in 0..3 {
+        world.happen(Happening::Door { cluster: 0, node, door: Door::Refuses });
+    }
+    assert!(world.ask(client, "GET foo").starts_with("-upstream failure"));
+    for node in 0..3 {
+        world.happen(Happening::Door { cluster: 0, node, door: Door::Open });
+    }
+    assert!(world.ask(client, "GET foo").starts_with("-upstream failure"), "they are left alone for a while");
+    let mut main = cluster("main", redis());
+    main.keepalive = Some(meant::Keepalive::default());
+    let other = of_cluster(&world, 0, main);
+    change(&mut world, other);
+    assert_eq!(world.ask(client, "GET foo"), "nil");
 }
 
 #[test]

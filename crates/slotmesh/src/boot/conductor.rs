@@ -38,12 +38,14 @@ impl Conductor {
         let mut order = Vec::new();
         for cluster in &proxy.clusters {
             let Some(number) = self.crew.cluster(&cluster.name) else { continue };
-            let same = |known: &Known| Arc::ptr_eq(&known.cluster, cluster);
-            // The old discovery ends before the new one begins, so that nothing of it is heard afterwards.
-            let one = match self.known.remove(&number).filter(same) {
-                Some(one) => one,
-                None => self.discover(number, cluster),
+            let one = match self.known.remove(&number) {
+                Some(one) if Arc::ptr_eq(&one.cluster, cluster) => one,
+                // The old discovery ends before the new one begins, so that nothing of it is heard afterwards; its
+                // figures go on.
+                Some(Known { stats, .. }) => self.discover(number, cluster, stats),
+                None => self.discover(number, cluster, Arc::default()),
             };
+            one.handle.secure(secrets);
             order.push(one.clone());
             known.insert(number, one);
         }
@@ -71,8 +73,8 @@ impl Conductor {
         self.crew
     }
 
-    fn discover(&self, number: usize, cluster: &Arc<Cluster>) -> Known {
-        let (publish, stats) = (self.crew.publisher(), Arc::<DiscoveryStats>::default());
+    fn discover(&self, number: usize, cluster: &Arc<Cluster>, stats: Arc<DiscoveryStats>) -> Known {
+        let publish = self.crew.publisher();
         let handle = topology::spawn(Arc::clone(cluster), Arc::clone(&stats), move |view| publish(number, &view));
         Known { cluster: Arc::clone(cluster), handle: handle.into(), stats }
     }

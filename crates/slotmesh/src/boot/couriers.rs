@@ -5,10 +5,17 @@ use meant::{ConfigSource, ControlAddress, ControlPlane};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use xds::client::{Address, Client, ClientTls, Decode, Settings, State, Update, Want};
 use xds::server::Dialect;
 use xds::{Kind, Node, method, proto};
+
+/// How long the way out waits for the cache.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the one stream of `ads_config` is called.
+pub const ADS: &str = "ads";
 
 /// An update and where it comes from.
 pub type Brought = (ConfigSource, Update);
@@ -49,9 +56,23 @@ impl Couriers {
         }
     }
 
-    /// How the streams are: whom each goes to, and its state.
-    pub fn states(&self) -> impl Iterator<Item = (&str, State)> {
-        self.clients.iter().map(|((label, _), client)| (label.as_str(), client.state().borrow().clone()))
+    /// The streams: whom each goes to, and where its state can be seen.
+    pub fn states(&self) -> impl Iterator<Item = (&str, watch::Receiver<State>)> {
+        self.clients.iter().map(|((label, _), client)| (label.as_str(), client.state()))
+    }
+
+    /// Ends all of them. They keep what they have for the next start first.
+    pub async fn end(self) {
+        let states: Vec<_> = self.clients.values().map(Client::state).collect();
+        drop(self.clients);
+        let ended = async {
+            for mut state in states {
+                while state.changed().await.is_ok() {}
+            }
+        };
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            tracing::warn!(patience = ?PATIENCE, "what the control plane sent last may not have been written to the cache");
+        }
     }
 
     fn client(&mut self, source: &ConfigSource, plane: &ControlPlane, kind: Option<Kind>) -> Client {
@@ -82,7 +103,7 @@ impl Couriers {
 /// What a source is called in logs.
 pub fn label(source: &ConfigSource) -> String {
     match source {
-        ConfigSource::Ads => "ads".to_owned(),
+        ConfigSource::Ads => ADS.to_owned(),
         ConfigSource::Server(plane) => plane.cluster.clone(),
         ConfigSource::File(path) => path.display().to_string(),
     }

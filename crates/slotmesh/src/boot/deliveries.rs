@@ -3,7 +3,7 @@
 
 use config::Schema;
 use config::delivered::{self, Reading, Sources};
-use meant::{Assignment, Cluster, ConfigSource, Delivery, Discovery, Endpoint, Identity, Listener, Proxy, Roots, Tls};
+use meant::{Assignment, Cluster, ConfigSource, Delivery, Discovery, Identity, Listener, Proxy, Roots, Tls};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -73,7 +73,6 @@ impl Deliveries {
                     notes.iter().for_each(|note| tracing::info!("{note}"));
                 }
                 Err(reason) => {
-                    tracing::warn!(kind = %update.kind, name = %resource.name, reason, "refused; what was there before stays");
                     self.refuse(update.kind, resource, &reason);
                     refused.push(Refused { name: Arc::clone(&resource.name), reason });
                 }
@@ -83,10 +82,21 @@ impl Deliveries {
         refused
     }
 
-    /// Remembers that a resource was refused.
+    /// Remembers that a resource was refused, and says so, once as long as the reason stays the same.
     pub fn refuse(&mut self, kind: Kind, resource: &Arc<Resource>, reason: &str) {
         let refusal = Refusal { resource: Arc::clone(resource), reason: reason.to_owned(), at: SystemTime::now() };
-        self.refused.insert((kind, Arc::clone(&resource.name)), refusal);
+        let before = self.refused.insert((kind, Arc::clone(&resource.name)), refusal);
+        if before.is_none_or(|before| before.reason != reason) {
+            tracing::warn!(%kind, name = %resource.name, reason, "refused; what was there before stays");
+        }
+    }
+
+    /// Members of services that no cluster has any more are forgotten; should one come back, they are asked for anew.
+    pub fn keep_members(&mut self, wants: &Wants) {
+        let named = |service: &Arc<str>| {
+            wants.iter().any(|((kind, _), (_, names))| *kind == Kind::Endpoints && names.contains(service))
+        };
+        self.endpoints.retain(|service, _| named(service));
     }
 
     fn accept(&mut self, kind: Kind, resource: &Arc<Resource>, source: &ConfigSource) -> Result<Vec<String>, String> {
@@ -149,9 +159,12 @@ impl Deliveries {
         proxy.into()
     }
 
-    /// The members that were delivered for a service; none if nothing was.
-    pub fn members(&self, service: &str) -> Option<&[Endpoint]> {
-        self.endpoints.get(service).map(|item| item.meant.endpoints.as_slice())
+    /// The clusters of `proxy` whose members were delivered, and the members.
+    pub fn members<'a>(&'a self, proxy: &'a Proxy) -> impl Iterator<Item = (&'a Arc<Cluster>, &'a Item<Assignment>)> {
+        proxy.clusters.iter().filter_map(|cluster| match &cluster.discovery {
+            Discovery::Delivered { service, .. } => Some((cluster, self.endpoints.get(service.as_str())?)),
+            _ => None,
+        })
     }
 
     /// What the listeners and clusters of `proxy` need besides themselves.

@@ -2,19 +2,23 @@
 
 use super::conductor::Conductor;
 use super::couriers::{Brought, Couriers};
-use super::deliveries::{Deliveries, Wants};
+use super::deliveries::{Deliveries, Item, Wants};
 use super::ledger::Ledger;
-use meant::{ConfigSource, Discovery, Dynamic};
+use meant::{Cluster, ConfigSource, Dynamic, Listener, Proxy};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
-use xds::Kind;
+use tokio::time::{Instant, interval, sleep_until};
 use xds::client::{Refused, Update, Verdict, Want};
+use xds::{Kind, Resource};
 
 /// How long listeners wait for the clusters, and these for their members, before they are asked for all the same
 /// (`initial_fetch_timeout`, Envoy's default).
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a listener tries again whose address somebody else had. Whoever sent it may never send it again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is delivered becomes what runs.
 pub struct Following {
@@ -25,8 +29,14 @@ pub struct Following {
     wants: Wants,
     /// Listeners that open before their clusters are known would answer their first clients with errors.
     listeners: Turn,
+    /// Listeners that were refused only for their address.
+    waiting: BTreeMap<Arc<str>, Item<Arc<Listener>>>,
+    given: BTreeMap<String, Given>,
     ledger: Arc<Ledger>,
 }
+
+/// A cluster, and the members that it was given.
+type Given = (Arc<Cluster>, Arc<Resource>);
 
 /// Whether the listeners have been asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +56,18 @@ impl Following {
         ledger: Arc<Ledger>,
     ) -> Self {
         let listeners = Turn::AfterClusters(Instant::now() + PATIENCE);
-        Self { dynamic, deliveries, couriers, brought, wants: Wants::new(), listeners, ledger }
+        let (wants, waiting, given) = (Wants::new(), BTreeMap::new(), BTreeMap::new());
+        Self { dynamic, deliveries, couriers, brought, wants, listeners, waiting, given, ledger }
     }
 
     /// Runs the bootstrap, then whatever comes. Ends only with an error of the bootstrap.
-    pub async fn run(mut self, conductor: &mut Conductor) -> anyhow::Result<()> {
+    pub async fn run(&mut self, conductor: &mut Conductor) -> anyhow::Result<()> {
         self.refresh(conductor)?;
         match self.dynamic.clusters.clone() {
             Some(source) => self.couriers.want(Kind::Cluster, &source, Want::Everything),
             None => self.ask_for_listeners(),
         }
+        let mut again = interval(AGAIN);
         loop {
             let until = match self.listeners {
                 Turn::AfterClusters(until) => until,
@@ -64,13 +76,24 @@ impl Following {
             tokio::select! {
                 Some((source, update)) = self.brought.recv() => self.take(conductor, &source, update),
                 () = sleep_until(until) => self.stop_waiting(until),
+                _ = again.tick(), if !self.waiting.is_empty() => self.try_again(conductor),
             }
             self.ledger.look(&self.deliveries, &self.couriers);
         }
     }
 
+    /// Ends the streams, and returns when what they delivered is kept.
+    pub async fn end(self) {
+        drop(self.brought);
+        self.couriers.end().await;
+    }
+
     fn take(&mut self, conductor: &mut Conductor, source: &ConfigSource, update: Update) {
         let before = (self.deliveries.listeners.clone(), self.deliveries.clusters.clone());
+        if update.kind == Kind::Listener {
+            let named = update.changed.iter().map(|resource| &resource.name).chain(&update.removed);
+            named.for_each(|name| drop(self.waiting.remove(name)));
+        }
         let mut refused = self.deliveries.take(&update, source);
         while let Err(error) = self.refresh(conductor) {
             // An address that cannot be had is the fault of one listener; the others go on without it.
@@ -83,10 +106,12 @@ impl Following {
                 refused = Verdict::refuse_all(&update.changed, &error.to_string()).refused;
                 break;
             };
-            match before.0.get(&culprit.name) {
-                Some(item) => drop(self.deliveries.listeners.insert(Arc::clone(&culprit.name), item.clone())),
-                None => drop(self.deliveries.listeners.remove(&culprit.name)),
-            }
+            let name = &culprit.name;
+            let new = match before.0.get(name) {
+                Some(old) => self.deliveries.listeners.insert(Arc::clone(name), old.clone()),
+                None => self.deliveries.listeners.remove(name),
+            };
+            self.waiting.extend(new.map(|new| (Arc::clone(name), new)));
             self.deliveries.refuse(update.kind, culprit, &error.to_string());
             refused.push(Refused { name: Arc::clone(&culprit.name), reason: error.to_string() });
         }
@@ -96,17 +121,31 @@ impl Following {
         self.advance(kind);
     }
 
+    /// Addresses that were taken may be free by now.
+    fn try_again(&mut self, conductor: &mut Conductor) {
+        for (name, item) in std::mem::take(&mut self.waiting) {
+            let old = self.deliveries.listeners.insert(Arc::clone(&name), item.clone());
+            match self.refresh(conductor) {
+                Ok(()) => {
+                    tracing::info!(listener = %name, "its address is free again");
+                    self.deliveries.refused.remove(&(Kind::Listener, name));
+                }
+                Err(_) => {
+                    match old {
+                        Some(old) => drop(self.deliveries.listeners.insert(Arc::clone(&name), old)),
+                        None => drop(self.deliveries.listeners.remove(&name)),
+                    }
+                    self.waiting.insert(name, item);
+                }
+            }
+        }
+    }
+
     /// Runs what is delivered now, and asks for what that needs.
     fn refresh(&mut self, conductor: &mut Conductor) -> Result<(), worker::Error> {
         let proxy = self.deliveries.proxy();
         conductor.run(&proxy, &self.deliveries.secrets)?;
-        for cluster in &proxy.clusters {
-            if let Discovery::Delivered { service, .. } = &cluster.discovery
-                && let Some(members) = self.deliveries.members(service)
-            {
-                conductor.deliver(&cluster.name, members);
-            }
-        }
+        self.deliver_members(conductor, &proxy);
         let wants = Deliveries::wants(&proxy);
         for (key, (source, names)) in &wants {
             if self.wants.get(key).is_none_or(|(_, before)| before != names) {
@@ -116,8 +155,22 @@ impl Following {
         for (key, (source, _)) in self.wants.iter().filter(|(key, _)| !wants.contains_key(*key)) {
             self.couriers.want(key.0, source, Want::named::<&str>([]));
         }
+        self.deliveries.keep_members(&wants);
         self.wants = wants;
         Ok(())
+    }
+
+    /// To the clusters that have changed, or whose members have.
+    fn deliver_members(&mut self, conductor: &Conductor, proxy: &Proxy) {
+        let before = std::mem::take(&mut self.given);
+        for (cluster, members) in self.deliveries.members(proxy) {
+            let given = (Arc::clone(cluster), Arc::clone(&members.resource));
+            let same = |old: &Given| Arc::ptr_eq(&old.0, &given.0) && Arc::ptr_eq(&old.1, &given.1);
+            if !before.get(&cluster.name).is_some_and(same) {
+                conductor.deliver(&cluster.name, &members.meant.endpoints);
+            }
+            self.given.insert(cluster.name.clone(), given);
+        }
     }
 
     /// After an answer of this kind: is it the listeners' turn?
@@ -134,7 +187,7 @@ impl Following {
         let members = self.wants.iter().filter(|((kind, _), _)| *kind == Kind::Endpoints);
         let mut services = members.flat_map(|(_, (_, names))| names);
         matches!(kind, Kind::Cluster | Kind::Endpoints)
-            && services.all(|service| self.deliveries.members(service).is_some())
+            && services.all(|service| self.deliveries.endpoints.contains_key(service))
     }
 
     fn stop_waiting(&mut self, until: Instant) {

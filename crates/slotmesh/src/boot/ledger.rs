@@ -1,6 +1,6 @@
 //! What the admin face shows of what was delivered: figures, the resources themselves, and whether the first are here.
 
-use super::couriers::Couriers;
+use super::couriers::{ADS, Couriers};
 use super::deliveries::{Deliveries, Items, Refusal};
 use config::Schema;
 use observe::{Kind as Figure, Sample, Scope};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+use tokio::sync::watch;
 use xds::client::{Refused, State, Update};
 use xds::{Kind, PerKind, Resource};
 
@@ -24,7 +25,7 @@ struct Page {
     items: PerKind<Vec<Entry>>,
     refused: Vec<((Kind, Arc<str>), Refusal)>,
     secrets: Vec<(Arc<str>, SystemTime)>,
-    streams: Vec<(String, State)>,
+    streams: Vec<(String, watch::Receiver<State>)>,
 }
 
 /// Updates of a kind.
@@ -97,14 +98,9 @@ impl Ledger {
             add(format!("{head}.update_success"), Figure::Counter, counts.successes);
             add(format!("{head}.update_rejected"), Figure::Counter, counts.rejected);
         }
-        let connected = page.streams.iter().filter(|(_, state)| state.connected.is_some()).count() as u64;
-        let all = !page.streams.is_empty() && connected == page.streams.len() as u64;
-        add("control_plane.connected_state".to_owned(), Figure::Gauge, all.into());
-        add(
-            "control_plane.streams".to_owned(),
-            Figure::Counter,
-            page.streams.iter().map(|(_, state)| state.streams).sum(),
-        );
+        add("control_plane.connected_state".to_owned(), Figure::Gauge, page.is_connected().into());
+        let streams = page.streams.iter().map(|(_, state)| state.borrow().streams).sum();
+        add("control_plane.streams".to_owned(), Figure::Counter, streams);
         samples
     }
 
@@ -150,6 +146,15 @@ impl Ledger {
 }
 
 impl Page {
+    /// The one stream of ADS decides, where there is one: secrets mostly come from an agent beside the proxy.
+    fn is_connected(&self) -> bool {
+        let is_open = |(_, state): &(String, watch::Receiver<State>)| state.borrow().connected.is_some();
+        match self.streams.iter().find(|(label, _)| label == ADS) {
+            Some(ads) => is_open(ads),
+            None => !self.streams.is_empty() && self.streams.iter().all(is_open),
+        }
+    }
+
     fn refusal(&self, kind: Kind, name: &str) -> Option<&Refusal> {
         self.refused.iter().find(|((of, whose), _)| *of == kind && **whose == *name).map(|(_, refusal)| refusal)
     }

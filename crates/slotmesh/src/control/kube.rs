@@ -11,7 +11,7 @@ pub fn start(args: &ControlArgs, runtime: &Runtime) -> anyhow::Result<Option<Arc
         return Ok(None);
     }
     let access = Access { kubeconfig: args.kubeconfig.clone(), context: args.context.clone() };
-    let mirror = Arc::new(Mirror::new(&args.namespace));
+    let mirror = Arc::new(Mirror::new(&args.namespace, args.secrets));
     // Programs that hand out credentials are run by a thread of the runtime.
     let client = runtime.block_on(access.client())?;
     tracing::info!(namespaces = args.namespace.join(", "), "listening to the API server");

@@ -11,6 +11,7 @@ use crate::names::Names;
 use crate::proto::{Any, DeltaResource, Named, Status, WRAPPED};
 use crate::resource::Resource;
 
+use super::talk::Arrival;
 use super::update::{Refused, Verdict};
 
 /// What the proxy needs of a kind.
@@ -63,8 +64,8 @@ pub(super) struct Lane {
     refused: BTreeMap<Arc<str>, (Bytes, String)>,
     /// What could not be read in the last response.
     pub(super) unreadable: Vec<Refused>,
-    /// A refusal that has still to be said.
-    pub(super) owed: Option<Status>,
+    /// A refusal that has still to be said, and what is refused.
+    pub(super) owed: Option<(Status, Arrival)>,
 }
 
 impl Lane {

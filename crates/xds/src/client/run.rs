@@ -1,5 +1,7 @@
 //! The driver: keeps a stream open and carries its messages to [`Talk`], updates to the user, verdicts back.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use prost::Message;
@@ -215,13 +217,21 @@ impl Driver {
         });
         tracing::info!(%address, "stream to the control plane");
         loop {
-            match self.meanwhile(&out, responses.message()).await? {
-                Ok(Some(response)) => {
+            let again_at = self.again.iter().filter_map(|(_, again)| again.at).min();
+            let next = async {
+                tokio::select! {
+                    response = responses.message() => Some(response),
+                    () = until(again_at) => None,
+                }
+            };
+            match self.meanwhile(&out, next).await? {
+                Some(Ok(Some(response))) => {
                     backoff.reset();
                     self.receive(response, &out).await?;
                 }
-                Ok(None) => return Ok("the control plane ended the stream".to_owned()),
-                Err(status) => return Ok(reason(&status)),
+                Some(Ok(None)) => return Ok("the control plane ended the stream".to_owned()),
+                Some(Err(status)) => return Ok(reason(&status)),
+                None => self.reconsider(&out).await?,
             }
         }
     }
@@ -253,7 +263,9 @@ impl Driver {
         let verdict = self.verdict(arrival, answer, out).await?;
         let request = self.talk.judge(arrival, &verdict);
         if let Some(error) = request.as_ref().and_then(Request::error) {
-            tracing::warn!(kind = %arrival.kind, error, "what the control plane sent was refused");
+            if self.state.borrow().last_refusal.as_deref() != Some(error) {
+                tracing::warn!(kind = %arrival.kind, error, "what the control plane sent was refused");
+            }
             self.state
                 .send_modify(|state| (state.refused, state.last_refusal) = (state.refused + 1, Some(error.to_owned())));
         }
@@ -276,24 +288,27 @@ impl Driver {
     async fn meanwhile<T>(&mut self, out: &Out, event: impl Future<Output = T>) -> Result<T, Gone> {
         tokio::pin!(event);
         loop {
-            let (save_at, again_at) = (self.save_at, self.again.iter().filter_map(|(_, again)| again.at).min());
+            let save_at = self.save_at;
             tokio::select! {
                 happened = &mut event => return Ok(happened),
                 wished = self.wish(out) => wished?,
                 () = until(save_at) => self.save().await,
-                () = until(again_at) => self.refuse_again(out),
             }
         }
     }
 
-    fn refuse_again(&mut self, out: &Out) {
+    /// What came again although it was refused is judged again.
+    async fn reconsider(&mut self, out: &Out) -> Result<(), Gone> {
         let now = Instant::now();
         for kind in Kind::ALL {
             if self.again[kind].at.is_some_and(|at| at <= now) {
                 self.again[kind].at = None;
-                out.send(self.talk.say_again(kind));
+                if let Some(arrival) = self.talk.reconsider(kind) {
+                    self.deliver(&arrival, Origin::Server, out).await?;
+                }
             }
         }
+        Ok(())
     }
 
     async fn wish(&mut self, out: &Out) -> Result<(), Gone> {
@@ -314,18 +329,33 @@ impl Driver {
     /// Delivers what the cache holds, before anything else.
     async fn restore(&mut self) -> Result<(), Gone> {
         let Some(path) = self.settings.cache.clone() else { return Ok(()) };
-        let Ok(bytes) =
-            tokio::task::spawn_blocking(move || std::fs::read(path)).await.unwrap_or_else(|error| Err(error.into()))
-        else {
-            return Ok(());
-        };
-        let kept = cache::decode(&self.settings.node.id, &bytes).unwrap_or_default();
+        let kept = self.read_cache(path).await.unwrap_or_default();
         for kept in kept.into_iter().filter(|kept| !kept.resources.is_empty()) {
             let arrival = Arrival::cached(kept.kind, kept.version, kept.resources);
             self.deliver(&arrival, Origin::Cache, &Out::Closed).await?;
         }
         self.save_at = None;
         Ok(())
+    }
+
+    async fn read_cache(&self, path: PathBuf) -> Option<Vec<cache::Kept>> {
+        let shown = path.display().to_string();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+        match read.unwrap_or_else(|error| Err(error.into())) {
+            Ok(bytes) => {
+                let kept = cache::decode(&self.settings.node.id, &bytes);
+                if kept.is_none() {
+                    tracing::warn!(path = shown, "the cache is damaged, or another node's: it is not used");
+                }
+                kept
+            }
+            // The first start.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(path = shown, %error, "the cache cannot be read");
+                None
+            }
+        }
     }
 
     async fn save(&mut self) {

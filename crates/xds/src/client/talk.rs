@@ -67,8 +67,8 @@ pub enum Outcome {
     Judge(Arrival),
     /// Nothing changed and nobody need be asked: the acknowledgement.
     Say(Box<Request>),
-    /// All that is new in it was refused when it came before, and is again, without asking the user. To be said with
-    /// [`Talk::say_again`], after a while: some control planes answer a refusal by sending the same at once.
+    /// All that is new in it was refused when it came before. To be judged again with [`Talk::reconsider`], after a while:
+    /// some control planes answer a refusal by sending the same at once.
     Repeat(Kind),
     /// It is of a type that was not asked for.
     Ignore,
@@ -184,10 +184,13 @@ impl Talk {
         Some(self.acknowledge(arrival.kind, error))
     }
 
-    /// Refuses once more what was refused before: see [`Outcome::Repeat`]. None where something else was said since.
-    pub fn say_again(&mut self, kind: Kind) -> Option<Request> {
-        let error = self.lanes[kind].owed.take().filter(|_| self.connected)?;
-        Some(self.acknowledge(kind, Some(error)))
+    /// What was refused before and has come again: see [`Outcome::Repeat`]. The cause may be over - an address that
+    /// somebody else had - so the user decides anew. None where something was said since.
+    pub fn reconsider(&mut self, kind: Kind) -> Option<Arrival> {
+        let lane = &mut self.lanes[kind];
+        let (_, arrival) = lane.owed.take().filter(|_| self.connected)?;
+        lane.open = true;
+        Some(arrival)
     }
 
     fn asked_for(&self, url: &str) -> Option<Kind> {
@@ -201,8 +204,9 @@ impl Talk {
         let nothing = arrival.changed.is_empty() && arrival.removed.is_empty() && arrival.unreadable.is_empty();
         lane.owed = None;
         if !nothing && arrival.removed.is_empty() && lane.has_refused(&arrival.changed, &arrival.unreadable) {
-            lane.owed = Some(Status { code: INTERNAL, message: lane.refusal(arrival.kind, &arrival.unreadable) });
-            return Outcome::Repeat(arrival.kind);
+            let (kind, message) = (arrival.kind, lane.refusal(arrival.kind, &arrival.unreadable));
+            lane.owed = Some((Status { code: INTERNAL, message }, arrival));
+            return Outcome::Repeat(kind);
         }
         lane.open = true;
         // The very first response is told even if it is empty: somebody waits to know that there is nothing.
@@ -225,7 +229,7 @@ impl Talk {
         Some(match self.dialect {
             Dialect::Sotw => {
                 let owed = self.lanes[kind].owed.take();
-                self.sotw(kind, owed)
+                self.sotw(kind, owed.map(|(error, _)| error))
             }
             Dialect::Delta => self.delta(kind),
         })

@@ -158,15 +158,22 @@ fn what_is_repeated_is_acknowledged_without_a_question() {
 }
 
 #[test]
-fn what_was_refused_is_refused_again_without_a_question() {
+fn what_comes_again_after_a_refusal_is_judged_again_in_its_time() {
     let (mut talk, _) = talking(Dialect::Sotw, Listener, Want::Everything);
     let bad = || sotw_response(Listener, "1", vec![named(Listener, "a", 1).any]);
     let Outcome::Judge(arrival) = talk.hear(&bad()) else { panic!("it is new") };
     talk.judge(&arrival, &refuse(&arrival, "a"));
     assert_eq!(talk.hear(&bad()), Outcome::Repeat(Listener));
-    let answer = sotw(talk.say_again(Listener));
+    let again = talk.reconsider(Listener).unwrap();
+    assert_eq!(again.changed, arrival.changed);
+    let answer = sotw(talk.judge(&again, &refuse(&again, "a")));
     assert_eq!(answer.error_detail.unwrap().message, "Error adding/updating listener(s) a: no");
-    assert_eq!(talk.say_again(Listener), None, "once is enough");
+    assert_eq!(talk.reconsider(Listener), None, "once is enough");
+    // The cause is over.
+    assert_eq!(talk.hear(&bad()), Outcome::Repeat(Listener));
+    let again = talk.reconsider(Listener).unwrap();
+    assert_eq!(sotw(talk.judge(&again, &Verdict::default())).error_detail, None);
+    assert_eq!(talk.held(Listener).count(), 1);
     // The user has another opinion of other bytes.
     let outcome = talk.hear(&sotw_response(Listener, "2", vec![named(Listener, "a", 2).any]));
     assert!(judge_all(&mut talk, outcome).1.is_some_and(|answer| answer.error().is_none()));
@@ -181,7 +188,7 @@ fn a_wish_that_overtakes_a_repeated_refusal_carries_it() {
     assert_eq!(talk.hear(&bad()), Outcome::Repeat(Endpoints));
     let wish = sotw(talk.want(Endpoints, Want::named(["a", "b"])));
     assert!(wish.error_detail.is_some(), "without it, it would be an acknowledgement");
-    assert_eq!(talk.say_again(Endpoints), None);
+    assert_eq!(talk.reconsider(Endpoints), None);
 }
 
 #[test]

@@ -88,3 +88,29 @@ fn keys(value: &Value, found: &mut Vec<String>) {
     }
     value.as_array().into_iter().flatten().for_each(|inner| keys(inner, found));
 }
+
+#[test]
+fn the_documents_name_every_field_with_its_description() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/typed-resources.md")).unwrap();
+    for (_, crd) in crds() {
+        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        documented(spec, "", &text);
+    }
+}
+
+fn documented(schema: &Value, path: &str, text: &str) {
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let described = inner["description"].as_str().unwrap().replace('|', "\\|");
+        let row = |line: &str| line.starts_with(&format!("| `{at}` |")) && line.contains(&described);
+        assert!(text.lines().any(row), "{at}: {described}");
+        // Sources of values, and keys of Secrets, are told once.
+        let fields = inner["properties"].as_object().or_else(|| inner["items"]["properties"].as_object());
+        if fields
+            .is_none_or(|fields| !fields.contains_key("secretKeyRef") && !fields.contains_key("key") || at == "health")
+        {
+            documented(inner, &at, text);
+            documented(&inner["items"], &format!("{at}[]"), text);
+        }
+    }
+}

@@ -142,6 +142,61 @@ fn agent(name: &str) -> Value {
     })
 }
 
+#[test]
+fn the_real_envoy_accepts_what_typed_resources_make() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folder = TempDir::new().unwrap();
+    let (node, files) = (folder.path().join("node.json"), folder.path().join("files"));
+    fs::create_dir(&files).unwrap();
+    for step in ["tutorial", "tutorial-mirror", "tutorial-typed"] {
+        for entry in fs::read_dir(examples.join(step)).unwrap().map(Result::unwrap) {
+            if !entry.file_name().to_string_lossy().starts_with("envoyfilter") {
+                fs::copy(entry.path(), files.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    let id = "sidecar~10.244.0.31~redis-client-0.redis~redis.svc.cluster.local";
+    fs::write(&node, json!({"id": id, "metadata": {"ISTIO_VERSION": "1.31.0"}}).to_string()).unwrap();
+    validate(&files, Path::new(""), &node);
+    // And all that can be said, but for what needs a server of its own to be there.
+    let full = recordings().join("typed/full.yaml");
+    ["redis-service.yaml", "redis-route.yaml"].iter().for_each(|name| fs::remove_file(files.join(name)).unwrap());
+    fs::copy(full, files.join("full.yaml")).unwrap();
+    validate(&files, Path::new(""), &node);
+}
+
+#[test]
+fn resources_are_translated_both_ways() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let translate = |args: &[&str], files: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slotmesh"));
+        command.arg("translate").args(args).args(files.iter().map(|file| examples.join(file)));
+        command.output().unwrap()
+    };
+    let services = ["tutorial/redis-cluster.yaml", "tutorial/pods.yaml", "tutorial-mirror/redis-mirror.yaml"];
+    let with = |more: &[&'static str]| [&services[..], more].concat();
+    let forth = translate(&[], &with(&["tutorial-typed"]));
+    assert_eq!(forth.status.code(), Some(0), "{}", text(&forth.stderr));
+    let yaml = text(&forth.stdout);
+    assert!(yaml.starts_with("apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n"), "{yaml}");
+    assert!(
+        text(&forth.stderr).contains("note: redis-cluster.redis.svc.cluster.local:6379"),
+        "{}",
+        text(&forth.stderr)
+    );
+    let filters = ["tutorial/envoyfilter-custom-redis-cluster.yaml", "tutorial-mirror/envoyfilter-redis-proxy.yaml"];
+    let back = translate(&["--from-envoyfilter", "-o", "json"], &with(&filters));
+    assert_eq!((back.status.code(), text(&back.stderr).as_str()), (Some(0), ""));
+    let list: Value = serde_json::from_slice(&back.stdout).unwrap();
+    let kinds: Vec<&Value> = list["items"].as_array().unwrap().iter().map(|item| &item["kind"]).collect();
+    assert_eq!(kinds, ["RedisService", "RedisRoute"]);
+    // Without the services nobody knows whose listener it is.
+    let lost = translate(&["--from-envoyfilter"], &filters);
+    assert_eq!(lost.status.code(), Some(2));
+    assert!(text(&lost.stderr).contains("no service of the files has the listener 10.96.0.10_6379"));
+    assert_eq!(translate(&[], &services).status.code(), Some(1));
+}
+
 /// Gives all that is made for a node to the real Envoy.
 fn validate(files: &Path, mesh: &Path, node: &Path) {
     let envoy = Proxy::envoy_binary().expect("the real Envoy 1.40.0, which scripts/envoy.sh installs, is needed");

@@ -10,7 +10,12 @@ use std::sync::Arc;
 #[must_use]
 pub fn json(schema: &Schema, node: &Value, snapshot: &Snapshot) -> Value {
     fn all<'r>(schema: &Schema, resources: impl Iterator<Item = &'r Arc<Resource>>) -> Value {
-        resources.map(|resource| to_json(schema, &resource.message)).collect()
+        let shown = resources.map(|resource| {
+            let mut json = to_json(schema, &resource.message);
+            redact(&mut json);
+            json
+        });
+        shown.collect()
     }
     json!({
         "node": node,
@@ -20,4 +25,41 @@ pub fn json(schema: &Schema, node: &Value, snapshot: &Snapshot) -> Value {
         "routes": [],
         "endpoints": all(schema, snapshot.endpoints.iter()),
     })
+}
+
+/// What Redis demands of clients or nodes, by the names that Envoy marks as sensitive.
+const SENSITIVE: [&str; 6] = [
+    "auth_username",
+    "auth_password",
+    "downstream_auth_username",
+    "downstream_auth_password",
+    "downstream_auth_passwords",
+    "inline_credential",
+];
+
+/// Hides the values of what is sensitive; where they come from stays.
+fn redact(json: &mut Value) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if SENSITIVE.contains(&name.as_str()) { hide(value) } else { redact(value) }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn hide(json: &mut Value) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if !["filename", "environment_variable"].contains(&name.as_str()) {
+                    *value = "[redacted]".into();
+                }
+            }
+        }
+        _ => {}
+    }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod spec;
 pub(crate) mod aeraki;
 mod schema;
+mod crd;
 mod secret;
 
 mod fault;
@@ -18,7 +19,11 @@ mod upstream;
 mod filter;
 mod bound;
 
+pub mod translate;
+
 pub(crate) use bound::{Bound, Typed};
+pub use crd::crds;
+pub(crate) use crd::fields_beside;
 pub(crate) use fault::{Fault, steps};
 pub use secret::Secret;
 

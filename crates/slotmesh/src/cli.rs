@@ -31,6 +31,8 @@ pub enum Command {
     Control(ControlArgs),
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
+    /// Prints typed Redis resources as EnvoyFilters of the same effect, or EnvoyFilters as typed resources
+    Translate(TranslateArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo(DemoArgs),
 }
@@ -138,6 +140,29 @@ pub struct PatchArgs {
     /// How the result is shown
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "json")]
     pub output: PatchOutput,
+}
+
+/// `slotmesh translate`.
+#[derive(Args, Debug)]
+pub struct TranslateArgs {
+    /// Files or folders with the resources, and with the services that they name; `-` for standard input
+    #[arg(value_name = "FILES", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// From EnvoyFilters to typed resources; what has no words there is listed, and the exit status is 2
+    #[arg(long)]
+    pub from_envoyfilter: bool,
+    /// How the result is shown
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "yaml")]
+    pub output: TranslateOutput,
+}
+
+/// What `slotmesh translate` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TranslateOutput {
+    /// A stream of documents
+    Yaml,
+    /// A list
+    Json,
 }
 
 /// What `slotmesh patch` prints.

@@ -4,6 +4,7 @@ mod cli;
 mod shorthand;
 mod validate;
 mod patch;
+mod translate;
 mod running;
 mod control;
 mod boot;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Validate { files } => validate::run(&files),
         Command::Control(args) => control::run(&args),
         Command::Patch(args) => patch::run(&args),
+        Command::Translate(args) => translate::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -20,6 +20,7 @@ pub struct RedisService {
     pub mode: Option<Mode>,
     /// Nodes to ask for the topology, as HOST or HOST:PORT. Default: the service's endpoints.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub seeds: Vec<String>,
     /// The proxies that treat the service as Redis. Default: all that see it, but for those beside its own nodes.
     pub clients: Option<Clients>,
@@ -227,6 +228,7 @@ pub struct Auth {
     pub aws_iam: Option<AwsIam>,
     /// Nodes that demand something else.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub credentials: Vec<NodeAuth>,
 }
 
@@ -400,6 +402,7 @@ pub struct RedisRoute {
     pub port: Option<u16>,
     /// Where keys go, by how they begin; the longest beginning wins. An entry without a prefix is for all other keys.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub routes: Vec<Route>,
     /// What happens to keys that no entry is for. Default: FORWARD.
     pub unmatched: Option<Unmatched>,
@@ -407,6 +410,7 @@ pub struct RedisRoute {
     pub case_insensitive: Option<bool>,
     /// Faults to be injected.
     #[serde(default)]
+    #[schemars(length(max = 256))]
     pub faults: Vec<Fault>,
     /// What the proxy demands of clients.
     pub auth: Option<ClientAuth>,
@@ -442,6 +446,7 @@ pub struct Route {
     pub read_commands_to: Option<Destination>,
     /// Who gets copies.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     pub mirrors: Vec<Mirror>,
 }
 
@@ -513,6 +518,7 @@ pub struct ClientAuth {
     pub username: Option<Source>,
     /// Passwords, any of which will do.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     pub passwords: Vec<Source>,
 }
 

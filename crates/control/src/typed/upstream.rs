@@ -323,7 +323,7 @@ pub(super) fn faults(written: &RedisService) -> Vec<Fault> {
 
 impl Target {
     /// The service's cluster.
-    pub(super) fn plain(&self) -> String {
+    pub(crate) fn plain(&self) -> String {
         format!("outbound|{}||{}", self.port, self.host)
     }
 }

@@ -132,7 +132,12 @@ impl Reader {
     fn redis<T: DeserializeOwned>(&mut self, node: &Node, what: fn(T) -> What) -> Option<Body> {
         let notes = self.notes.len();
         let written = self.spec::<T>(node, true);
-        self.problems.extend(self.notes.drain(notes..).map(|note| Problem { text: "is no field".to_owned(), ..note }));
+        let kind = text_of(node, "kind").unwrap_or_default();
+        let is_ours = text_of(node, "apiVersion").is_some_and(|version| version.starts_with("slotmesh.io/"));
+        if is_ours {
+            let unknown = self.notes.drain(notes..);
+            self.problems.extend(unknown.map(|note| Problem { text: no_field(kind, &note.path), ..note }));
+        }
         let declared = Declared { what: what(written?), document: Arc::new(node.clone()) };
         for fault in declared.faults() {
             let path = crate::typed::steps(&fault.path);
@@ -173,6 +178,15 @@ impl Reader {
     fn fault(&self, line: u32, path: &[Step], text: &str) -> Problem {
         Problem { file: self.file.to_string(), line, path: spelt(path), text: text.to_owned() }
     }
+}
+
+/// That a typed resource has no field of this name, and the one that is like it.
+fn no_field(kind: &str, path: &str) -> String {
+    let fields = crate::typed::fields_beside(kind, path);
+    let written = path.rsplit('.').next().unwrap_or_default();
+    let near = config::dynamic::nearest_name(written, fields.iter().map(String::as_str));
+    let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    format!("is no field of {kind}{meant}")
 }
 
 /// A name such as `y` or `010` is no text to YAML.

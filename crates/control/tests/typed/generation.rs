@@ -70,3 +70,110 @@ fn only_those_who_need_it_get_it() {
         assert_eq!(given.cluster(CLUSTER)["type"], "EDS", "nobody polls what he does not use");
     }
 }
+
+#[test]
+fn our_own_proxy_takes_it() {
+    let mut mesh = tutorial().example("tutorial-typed/redis-route.yaml");
+    assert_eq!(mesh.refused_by_us(CLIENT), [""; 0]);
+    let single = json!({"host": "redis-mirror", "settings": {"opTimeout": "1s"}});
+    mesh.write("single.json", &resource("RedisService", "single", &single));
+    assert_eq!(mesh.told(), [""; 0]);
+    assert_eq!(mesh.refused_by_us(CLIENT), [""; 0]);
+    // What only Envoy has is refused by its name, and nothing else of all that can be said.
+    let refused = crate::full::mesh().refused_by_us(CLIENT);
+    for told in &refused {
+        let known = [
+            "dns_cache_config",
+            "custom_commands",
+            "external_auth",
+            "protocol_version",
+            "aws_iam",
+            "read_policy",
+            "enable_zone_discovery",
+            "health_checks",
+            // The agent's, which the bootstrap of an injected proxy has.
+            "sds-grpc",
+        ];
+        assert!(known.iter().any(|name| told.contains(name)), "{told}");
+    }
+    assert!(refused.len() >= 5, "{refused:?}");
+}
+
+#[test]
+fn the_mode_is_found_out_by_the_cluster_bus() {
+    let found = |host: &str| {
+        let spec = json!({"host": host});
+        let mut mesh = Mesh::tutorial().with("a.json", &resource("RedisService", "a", &spec));
+        let given = mesh.fine(CLIENT);
+        given.cluster(&format!("outbound|6379||{host}.redis.svc.cluster.local"))["lb_policy"].clone()
+    };
+    // The mirror is one server; keys are spread if it is scaled.
+    assert_eq!((found("redis-cluster"), found("redis-mirror")), (json!("CLUSTER_PROVIDED"), json!("MAGLEV")));
+}
+
+#[test]
+fn a_headless_service_has_a_listener_for_each_endpoint() {
+    let spec = json!({"host": "redis-cluster-nodes", "mode": "CLUSTER"});
+    let mut mesh = Mesh::tutorial().with("a.json", &resource("RedisService", "a", &spec));
+    let given = mesh.fine(CLIENT);
+    let name = "outbound|6379||redis-cluster-nodes.redis.svc.cluster.local";
+    for last in 11..17 {
+        let redis = given.redis(&format!("10.244.0.{last}_6379"));
+        assert_eq!(redis["prefix_routes"]["catch_all_route"]["cluster"], name);
+    }
+    assert_eq!((given.cluster(name)["type"].clone(), given.seeds(name).len()), (Value::Null, 6));
+    let single = json!({"host": "redis-cluster-nodes", "mode": "SINGLE"});
+    mesh.write("a.json", &resource("RedisService", "a", &single));
+    let given = mesh.fine(CLIENT);
+    assert_eq!((&given.cluster(name)["type"], &given.cluster(name)["lb_policy"]), (&json!("EDS"), &json!("MAGLEV")));
+    assert_eq!(given.endpoints(name)["endpoints"][0]["lb_endpoints"].as_array().map(Vec::len), Some(6));
+    assert_eq!(mesh.refused_by_us(CLIENT), [""; 0]);
+}
+
+#[test]
+fn what_lies_outside_needs_no_address() {
+    let entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: out, namespace: redis}\nspec:\n  hosts: [redis.example.com]\n  ports: [{number: 6380, name: tls-redis, protocol: TLS}]\n  resolution: DNS\n";
+    let spec = json!({"host": "redis.example.com", "mode": "CLUSTER", "tls": {"sni": "redis.example.com"}});
+    let mut mesh = Mesh::tutorial().with("e.yaml", entry).with("a.json", &resource("RedisService", "a", &spec));
+    let given = mesh.fine(CLIENT);
+    let name = "outbound|6380||redis.example.com";
+    assert_eq!(given.redis("0.0.0.0_6380")["prefix_routes"]["catch_all_route"]["cluster"], name);
+    assert_eq!(given.seeds(name), ["redis.example.com:6380"]);
+    assert_eq!(given.cluster(name)["transport_socket"]["typed_config"]["sni"], "redis.example.com");
+    let single = json!({"host": "redis.example.com", "mode": "SINGLE"});
+    mesh.write("a.json", &resource("RedisService", "a", &single));
+    assert_eq!(mesh.fine(CLIENT).cluster(name)["type"], "STRICT_DNS");
+}
+
+#[test]
+fn a_cluster_may_have_a_name_of_its_own_and_holds_what_is_said_and_no_more() {
+    let spec = json!({"host": "redis-cluster", "mode": "CLUSTER", "clusterName": "mine", "seeds": ["a", "b:1"]});
+    let given = Mesh::tutorial().with("a.json", &resource("RedisService", "a", &spec)).fine(CLIENT);
+    let fields: Vec<&String> = given.cluster("mine").as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["cluster_type", "connect_timeout", "lb_policy", "load_assignment", "name"]);
+    assert_eq!(given.cluster(CLUSTER)["type"], "EDS");
+    assert_eq!(given.seeds("mine"), ["a:6379", "b:1"]);
+    assert_eq!(given.redis(LISTENER)["prefix_routes"]["catch_all_route"]["cluster"], "mine");
+}
+
+#[test]
+fn an_envoy_filter_is_applied_after_them() {
+    let filter = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: later, namespace: istio-system}
+spec:
+  configPatches:
+  - applyTo: NETWORK_FILTER
+    match: {listener: {name: 10.96.0.10_6379, filterChain: {filter: {name: envoy.filters.network.redis_proxy}}}}
+    patch:
+      operation: MERGE
+      value:
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
+          stat_prefix: patched
+"#;
+    let given = tutorial().with("z.yaml", filter).fine(CLIENT);
+    let redis = given.redis(LISTENER);
+    assert_eq!((&redis["stat_prefix"], &redis["settings"]["read_policy"]), (&json!("patched"), &json!("REPLICA")));
+}

@@ -3,7 +3,12 @@
 #![cfg(test)]
 
 mod mesh;
+mod aeraki;
+mod coverage;
+mod crds;
+mod full;
 mod generation;
 mod refusals;
+mod translation;
 
 use mesh::Mesh;

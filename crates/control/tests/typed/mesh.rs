@@ -5,6 +5,7 @@ use control::files::{Files, Refreshed};
 use control::generator::Generator;
 use control::node::Node;
 use control::print;
+use prost::Message as _;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,24 @@ impl Mesh {
         Given(print::json(&SCHEMA, &node, &snapshot))
     }
 
+    /// What slotmesh's own proxy refuses of what the proxy gets.
+    pub fn refused_by_us(&mut self, who: &str) -> Vec<String> {
+        let read = self.read();
+        let node = json!({"id": format!("sidecar~{who}~x.svc.cluster.local"), "metadata": {"NAMESPACE": "redis"}});
+        let snapshot = self.generator.snapshot(&read.state, &Node::from_json(&node).unwrap()).unwrap();
+        let sources = config::delivered::Sources::default();
+        let listeners = snapshot
+            .listeners
+            .iter()
+            .filter_map(|one| config::delivered::listener(&SCHEMA, &sources, &one.message.encode_to_vec()).err());
+        let clusters = snapshot
+            .clusters
+            .iter()
+            .filter_map(|one| config::delivered::cluster(&SCHEMA, &sources, &one.message.encode_to_vec()).err());
+        let told = |problems: config::Problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+        listeners.chain(clusters).flat_map(told).collect()
+    }
+
     pub fn given(&mut self, who: &str) -> Given {
         self.given_with(who, &json!({}))
     }
@@ -170,4 +189,15 @@ impl Given {
 pub fn resource(kind: &str, name: &str, spec: &Value) -> String {
     let api = "slotmesh.io/v1alpha1";
     json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "redis"}, "spec": spec}).to_string()
+}
+
+impl Mesh {
+    /// All bytes that the proxy is sent as clusters and listeners.
+    pub fn sent(&mut self, who: &str) -> Vec<u8> {
+        let read = self.read();
+        let node = json!({"id": format!("sidecar~{who}~x.svc.cluster.local"), "metadata": {"NAMESPACE": "redis"}});
+        let snapshot = self.generator.snapshot(&read.state, &Node::from_json(&node).unwrap()).unwrap();
+        let all = snapshot.clusters.iter().chain(snapshot.listeners.iter());
+        all.flat_map(|one| one.message.encode_to_vec()).collect()
+    }
 }

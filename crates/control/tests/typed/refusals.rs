@@ -30,3 +30,92 @@ fn a_host_that_is_no_service_is_told_with_the_nearest_and_the_last_version_serve
     mesh.remove("a.json");
     assert!(mesh.fine(CLIENT).is_plain(LISTENER));
 }
+
+#[test]
+fn of_two_for_one_host_the_oldest_wins_and_the_other_is_told() {
+    let aged = |name: &str, policy: &str, created: &str| {
+        let spec = json!({"host": "redis-cluster", "settings": {"readPolicy": policy}});
+        let mut whole: serde_json::Value = serde_json::from_str(&resource("RedisService", name, &spec)).unwrap();
+        whole["metadata"]["creationTimestamp"] = created.into();
+        whole.to_string()
+    };
+    let mut mesh = Mesh::tutorial().with("a.json", &aged("a", "ANY", "2026-02-01T00:00:00Z"));
+    mesh.write("b.json", &aged("b", "REPLICA", "2026-01-01T00:00:00Z"));
+    let text = "a.json:1: spec.host: RedisService a: host redis-cluster.redis.svc.cluster.local, port 6379, is decided by \
+                the RedisService redis/b (";
+    let told = mesh.told();
+    assert!(told.len() == 1 && told[0].starts_with(text), "{told:?}");
+    assert!(told[0].ends_with("b.json:1), which comes first"), "{told:?}");
+    assert_eq!(mesh.given(CLIENT).redis(LISTENER)["settings"]["read_policy"], "REPLICA");
+}
+
+#[test]
+fn a_namespace_decides_for_its_own_proxies_only_unless_it_is_the_services() {
+    let foreign = r#"{"apiVersion": "slotmesh.io/v1alpha1", "kind": "RedisService", "metadata": {"name": "x", "namespace": "web"},
+        "spec": {"host": "redis-cluster.redis", "settings": {"readPolicy": "ANY"}}}"#;
+    let mut mesh = Mesh::tutorial().with("a.json", &service("redis-cluster", "REPLICA")).with("x.json", foreign);
+    let policy = |mesh: &mut Mesh, who: &str| mesh.fine(who).redis(LISTENER)["settings"]["read_policy"].clone();
+    assert_eq!((policy(&mut mesh, CLIENT), policy(&mut mesh, "10.244.9.9~w.web")), (json!("REPLICA"), json!("ANY")));
+}
+
+#[test]
+fn each_fault_is_told_by_its_field() {
+    let mirror = json!([{"to": {"host": "redis-mirror"}, "percent": 101}]);
+    let secret = |name: &str, key: &str| json!({"password": {"secretKeyRef": {"name": name, "key": key}}});
+    let near = "near: redis-mirror.redis.svc.cluster.local, redis-cluster.redis.svc.cluster.local, redis-cluster-nodes.redis.svc.cluster.local";
+    let miror =
+        format!("spec.routes[0].to.host: RedisRoute a: host redis-miror.redis.svc.cluster.local is no service; {near}");
+    let cases = [
+        (json!({"routes": [{"mirrors": mirror}]}), "spec.routes[0].mirrors[0].percent: `101` is not between 0 and 100"),
+        (json!({"routes": [{"prefix": "a"}, {"prefix": "a"}]}), "spec.routes[1].prefix: another route has this prefix"),
+        (json!({"routes": [{"to": {"host": "redis-miror"}}]}), miror.as_str()),
+        (
+            json!({"port": 6380}),
+            "spec.port: RedisService a: redis-cluster.redis.svc.cluster.local has no port 6380; it has: 6379, 16379",
+        ),
+        (
+            json!({"auth": secret("key", "word")}),
+            "spec.auth.password.secretKeyRef.name: RedisService a: there is no Secret redis/key; near: keys",
+        ),
+        (
+            json!({"auth": secret("keys", "wrd")}),
+            "spec.auth.password.secretKeyRef.key: RedisService a: the Secret keys has no key wrd; near: word",
+        ),
+        (
+            json!({"auth": {"password": {}}}),
+            "spec.auth.password: RedisService a: give exactly one of secretKeyRef, file and environmentVariable",
+        ),
+        (
+            json!({"discovery": {"clusterRefreshRate": "0s"}}),
+            "spec.discovery.clusterRefreshRate: must be longer than nothing",
+        ),
+        (json!({"mode": "SINGLE", "clusterName": "x"}), "spec.clusterName: RedisService a: is for the mode CLUSTER"),
+        (json!({"seeds": ["a:b"]}), "spec.seeds[0]: `a:b` is not HOST or HOST:PORT"),
+    ];
+    for (mut spec, text) in cases {
+        let kind = if spec["routes"].is_array() { "RedisRoute" } else { "RedisService" };
+        spec["host"] = "redis-cluster".into();
+        let mut mesh = Mesh::tutorial().with("k.yaml", crate::full::SECRET).with("a.json", &resource(kind, "a", &spec));
+        assert_eq!(mesh.told(), [format!("a.json:1: {text}")]);
+        assert!(mesh.given(CLIENT).is_plain(LISTENER));
+    }
+}
+
+#[test]
+fn a_password_comes_from_its_secret_and_is_followed() {
+    let auth = json!({"password": {"secretKeyRef": {"name": "keys", "key": "word"}}});
+    let spec = resource("RedisService", "a", &json!({"host": "redis-cluster", "auth": auth}));
+    let mut mesh = Mesh::tutorial().with("k.yaml", crate::full::SECRET).with("a.json", &spec);
+    let cluster = "outbound|6379||redis-cluster.redis.svc.cluster.local";
+    let word = |mesh: &mut Mesh| {
+        let read = mesh.read();
+        assert!(!format!("{:?}", read.state).contains("swordfish"), "a password is shown");
+        let given = mesh.sent(CLIENT);
+        given.windows(9).any(|bytes| bytes == b"swordfish")
+    };
+    assert!(word(&mut mesh));
+    let shown = mesh.fine(CLIENT).cluster(cluster)["typed_extension_protocol_options"].to_string();
+    assert!(shown.contains("[redacted]") && !shown.contains("swordfish"), "{shown}");
+    mesh.write("k.yaml", &crate::full::SECRET.replace("swordfish", "another one"));
+    assert!(!word(&mut mesh));
+}

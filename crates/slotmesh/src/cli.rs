@@ -1,6 +1,8 @@
 //! The command line as typed.
 
+use crate::config_of::ConfigArgs;
 use crate::demo::DemoArgs;
+use crate::status::StatusArgs;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meant::ReadPolicy;
 use std::io::Write;
@@ -31,6 +33,10 @@ pub enum Command {
     Control(ControlArgs),
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
+    /// Shows the proxies of a control plane: what each has accepted, what it refuses, and which patch is to blame
+    Status(StatusArgs),
+    /// Shows what a running proxy has, slotmesh or Envoy
+    Config(ConfigArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo(DemoArgs),
 }

@@ -6,6 +6,9 @@ mod validate;
 mod patch;
 mod running;
 mod control;
+mod ask;
+mod status;
+mod config_of;
 mod boot;
 mod demo;
 
@@ -20,6 +23,8 @@ fn main() -> ExitCode {
         Command::Validate { files } => validate::run(&files),
         Command::Control(args) => control::run(&args),
         Command::Patch(args) => patch::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Config(args) => config_of::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {

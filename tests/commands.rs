@@ -147,3 +147,24 @@ fn config_shows_the_same_of_slotmesh_and_of_envoy() {
         assert_eq!((status, nothing.as_str()), (0, ""));
     }
 }
+
+#[test]
+fn analyze_says_by_its_exit_status_how_bad_it_is() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tutorial");
+    let (status, printed, told) = run(&["analyze", &examples.display().to_string()]);
+    assert!(status == 0 && printed.contains(" 0 errors, 0 warnings"), "{printed}{told}");
+
+    let folder = tempfile::TempDir::new().unwrap();
+    for (name, text) in tutorial(false) {
+        std::fs::write(folder.path().join(name), text.replace("clusterIP: 10.96.0.10", "clusterIP: 10.96.0.12"))
+            .unwrap();
+    }
+    let files = folder.path().display().to_string();
+    let (status, printed, _) = run(&["analyze", &files]);
+    assert!(status == 2 && printed.contains("error [SM0102] "), "{printed}");
+    assert!(printed.contains("envoyfilter-redis-proxy.yaml:3: ") && printed.contains("10.96.0.12_6379"), "{printed}");
+    let found = json(&["analyze", &files, "-o", "json"]);
+    assert_eq!((&found[0]["code"], &found[0]["severity"]), (&"SM0102".into(), &"error".into()));
+    let (status, _, told) = run(&["analyze", "/no/such/file"]);
+    assert!(status == 2 && told.contains("/no/such/file cannot be read"), "{told}");
+}

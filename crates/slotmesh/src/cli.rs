@@ -1,5 +1,6 @@
 //! The command line as typed.
 
+use crate::analyze::AnalyzeArgs;
 use crate::config_of::ConfigArgs;
 use crate::demo::DemoArgs;
 use crate::status::StatusArgs;
@@ -37,6 +38,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows what a running proxy has, slotmesh or Envoy
     Config(ConfigArgs),
+    /// Tells what is wrong with files of Kubernetes and Istio resources before anybody serves them
+    Analyze(AnalyzeArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo(DemoArgs),
 }

@@ -9,6 +9,7 @@ mod control;
 mod ask;
 mod status;
 mod config_of;
+mod analyze;
 mod boot;
 mod demo;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Patch(args) => patch::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Config(args) => config_of::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,9 +1,10 @@
 # make demo    plays the tutorial for real (make demo KEEP=1 leaves everything running)
 # make test    all tests
+# make test-kube  the registry against the cluster that KUBECONFIG names (it makes a namespace there, and takes it away)
 # make bench   measures slotmesh beside its peers (make bench QUICK=1: the bars only; see bench/run.sh)
 # make costs   counts the engine's instructions per request and compares (make costs UPDATE=1: keeps them)
 # make check   formatting, lints, documentation, licences
-.PHONY: demo test costs bench check
+.PHONY: demo test test-kube costs bench check
 
 demo:
 	@scripts/install.sh demo
@@ -14,6 +15,11 @@ test:
 	@scripts/install.sh test
 	@$(MAKE) --no-print-directory costs
 	envoy=$$(scripts/envoy.sh) && SLOTMESH_ENVOY="$$envoy" cargo test --workspace --locked --no-fail-fast
+
+test-kube:
+	@if [ -z "$$KUBECONFIG" ]; then echo "test-kube was skipped: KUBECONFIG names no cluster"; \
+	else SLOTMESH_TEST_KUBE=1 cargo test --locked --package control --test kube -- --nocapture --exact \
+	  real::registry_of_the_cluster_that_is_named; fi
 
 costs:
 	@scripts/install.sh test

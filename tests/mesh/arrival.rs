@@ -102,6 +102,7 @@ fn show(proxy: &Proxy, plane: &Plane, port: u16) {
     assert_eq!(error["failed_configuration"]["name"], "bad");
     plane.remove(Kind::Listener, "bad");
     plane.settled();
+    assert_eq!(names(&dump(proxy, "Listeners")["dynamic_listeners"], "/name"), ["in"]);
 }
 
 #[test]

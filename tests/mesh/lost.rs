@@ -13,16 +13,18 @@ use testkit::{Proxy, Reply, Server, ports, wait};
 use xds::Kind;
 
 fn lose(dialect: &str, name: &str) {
-    let (port, mirror) = (ports::one().unwrap(), Server::start().unwrap());
+    let (port, extra, mirror) = (ports::one().unwrap(), ports::one().unwrap(), Server::start().unwrap());
     let listener = |routes| redis_listener("in", port, settings(json!({})), routes);
     let mut plane = Plane::start(&[
         redis_cluster("redis", &cluster().addresses()),
         eds_cluster("mirror", "mirror"),
         endpoints("mirror", &[mirror.port()]),
         listener(all_to("redis")),
+        redis_listener("extra", extra, settings(json!({})), all_to("redis")),
     ]);
     let proxy = driven::start(plane.address(), dialect);
     driven::client(port, name);
+    driven::client(extra, name);
     let traffic = Traffic::start(port, name);
     plane.settled();
     let before = connections(&proxy);
@@ -39,12 +41,13 @@ fn lose(dialect: &str, name: &str) {
     }
     assert_eq!(plane.streams(), 1, "it comes back once");
     assert_eq!(connections(&proxy), before, "nothing was set up anew");
-    // What changed while it was away arrives when it is back.
+    // What changed while it was away arrives when it is back, and what was withdrawn goes.
     plane.kill();
-    plane.put(&[listener(mirrored("redis", "mirror"))]);
+    plane.change(&[listener(mirrored("redis", "mirror"))], &[(Kind::Listener, "extra")]);
     plane.revive();
     wait::until_true("a write is mirrored", PATIENT, || Ok(mirror.ask("DBSIZE")? != Reply::Int(0))).unwrap();
     plane.settled();
+    wait::until_true("it is closed", PATIENT, || Ok(TcpStream::connect(("127.0.0.1", extra)).is_err())).unwrap();
     assert_eq!((traffic.cut(), traffic.wrong()), (0, Vec::new()));
     assert!(traffic.end());
 }

@@ -2,7 +2,7 @@
 
 use crate::driven::{self, DIALECTS, cluster, dump, eventually, stat};
 use crate::resources::{all_to, mirrored, plain_cluster, redis_cluster, redis_listener, settings};
-use crate::scripted::{PATIENT, Plane};
+use crate::scripted::{Answered, PATIENT, Plane};
 use crate::traffic::Traffic;
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -71,9 +71,8 @@ fn what_is_refused_of_the_state_of_the_world_is_named_and_the_rest_goes_on() {
 }
 
 fn taken(dialect: &str, name: &str) {
-    let free = ports::free(4).unwrap();
-    let occupied: Vec<TcpListener> =
-        free[..2].iter().map(|port| TcpListener::bind(("127.0.0.1", *port)).unwrap()).collect();
+    let free = ports::free(5).unwrap();
+    let occupied = [free[0], free[1], free[4]].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
     let listener = |name: &str, port| redis_listener(name, port, settings(json!({})), all_to("redis"));
     let plane = Plane::start(&[redis_cluster("redis", &cluster().addresses()), listener("moves", free[2])]);
     let _proxy = driven::start(plane.address(), dialect);
@@ -87,6 +86,15 @@ fn taken(dialect: &str, name: &str) {
     driven::client(free[3], name);
     assert_eq!(stays.ask(&format!("GET {name}")).unwrap(), Reply::bulk(name));
     driven::client(free[2], name);
+    // One more waits, and is withdrawn before its time comes.
+    plane.put(&[listener("withdrawn", free[4])]);
+    assert!(plane.refused(Kind::Listener).contains("withdrawn: cannot listen on"));
+    plane.remove(Kind::Listener, "withdrawn");
+    plane.wait("it is withdrawn", |proxy| {
+        let listeners = proxy.lanes.iter().find(|lane| lane.kind == Kind::Listener)?;
+        let is_answered = listeners.is_accepted() || listeners.is_refused();
+        (is_answered && listeners.resources.get("withdrawn").is_none()).then_some(())
+    });
     // Both are taken as soon as they are free, and without a word of the control plane.
     drop(occupied);
     driven::client(free[0], name);
@@ -98,6 +106,7 @@ fn taken(dialect: &str, name: &str) {
     );
     wait::until_true("the old address is left", PATIENT, || Ok(Client::connect(("127.0.0.1", free[2])).is_err()))
         .unwrap();
+    assert!(Client::connect(("127.0.0.1", free[4])).is_err());
     // The next answer says so.
     plane.put(&[redis_listener("good", free[3], settings(json!({ "op_timeout": "3s" })), all_to("redis"))]);
     plane.settled();

@@ -163,7 +163,7 @@ impl Plane {
     pub fn refused(&self, kind: Kind) -> String {
         self.wait("a refusal", |proxy| {
             let nack = proxy.lanes.iter().find(|lane| lane.kind == kind)?.nack.as_ref()?;
-            self.all(proxy, |lane| lane.is_accepted() || lane.nack.is_some()).then(|| nack.message.clone())
+            self.all(proxy, |lane| lane.is_accepted() || lane.is_refused()).then(|| nack.message.clone())
         })
     }
 
@@ -175,14 +175,20 @@ impl Plane {
     }
 }
 
-trait Answered {
+/// What a proxy said to what it was sent last.
+pub trait Answered {
     fn is_accepted(&self) -> bool;
+    fn is_refused(&self) -> bool;
 }
 
 impl Answered for LaneStatus {
     fn is_accepted(&self) -> bool {
         let nonce = |stamp: &Option<xds::server::Stamp>| stamp.as_ref().map(|stamp| stamp.nonce.clone());
         self.nack.is_none() && self.sent.is_some() && nonce(&self.sent) == nonce(&self.acked)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.sent.as_ref().zip(self.nack.as_ref()).is_some_and(|(sent, nack)| sent.nonce == nack.nonce)
     }
 }
 

@@ -9,6 +9,7 @@ mod show;
 mod numbers;
 mod reply;
 
+use crate::kube::Mirror;
 use crate::plane::Plane;
 use std::sync::Arc;
 use xds::server::Server;
@@ -22,4 +23,6 @@ pub struct Face {
     pub plane: Arc<Plane>,
     /// To whom.
     pub server: Server,
+    /// The API server that is watched, if one is.
+    pub kube: Option<Arc<Mirror>>,
 }

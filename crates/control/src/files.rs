@@ -6,6 +6,7 @@
 //!
 //! A file with a fault keeps what it held before, as long as it stays faulty; the others go on changing.
 
+use crate::kube::Content;
 use crate::object::{Key, Object};
 use crate::registry::State;
 use crate::written::mesh::Mesh;
@@ -32,7 +33,7 @@ const DEEPEST: usize = 16;
 /// A folder of files, and the file of the mesh settings.
 #[derive(Debug)]
 pub struct Files {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
     mesh_file: Option<PathBuf>,
     known: BTreeMap<PathBuf, Known>,
     /// What was known of files that have just gone, and when they went.
@@ -41,6 +42,9 @@ pub struct Files {
     state: Option<Arc<State>>,
     /// The objects that count in it.
     counted: Vec<Arc<Object>>,
+    /// What another source has, and whether it has not been looked at yet.
+    beside: Content,
+    is_beside_new: bool,
 }
 
 /// What is known of one file.
@@ -89,15 +93,28 @@ impl Files {
     /// The files in `folder`, and the mesh settings in `mesh_file`. Nothing is read yet.
     #[must_use]
     pub fn new(folder: &Path, mesh_file: Option<&Path>) -> Self {
+        Self { folder: Some(folder.to_owned()), ..Self::without_folder(mesh_file) }
+    }
+
+    /// The mesh settings in `mesh_file` alone, for objects that come from elsewhere.
+    #[must_use]
+    pub fn without_folder(mesh_file: Option<&Path>) -> Self {
         Self {
-            folder: folder.to_owned(),
+            folder: None,
             mesh_file: mesh_file.map(Path::to_owned),
             known: BTreeMap::new(),
             gone: BTreeMap::new(),
             mesh: Arc::new(Mesh::default()),
             state: None,
             counted: Vec::new(),
+            beside: Content::default(),
+            is_beside_new: false,
         }
+    }
+
+    /// What another source has by now. An object that a file declares too is the file's.
+    pub(crate) fn set_beside(&mut self, content: Content) {
+        (self.beside, self.is_beside_new) = (content, true);
     }
 
     /// Looks at the folder again, and reads what has changed.
@@ -106,9 +123,12 @@ impl Files {
     /// A folder that cannot be listed; what was known stays.
     pub fn refresh(&mut self) -> io::Result<Refreshed> {
         let mut present = Vec::new();
-        list(&self.folder, &mut present, DEEPEST)?;
+        if let Some(folder) = &self.folder {
+            list(folder, &mut present, DEEPEST)?;
+        }
         let wanted: BTreeSet<PathBuf> = present.into_iter().chain(self.mesh_file.clone()).collect();
-        let mut is_new = self.let_go(&wanted) || self.state.is_none();
+        let is_beside_new = std::mem::take(&mut self.is_beside_new);
+        let mut is_new = self.let_go(&wanted) || self.state.is_none() || is_beside_new;
         let mut waits = false;
         for path in wanted {
             match self.look(path) {
@@ -125,7 +145,8 @@ impl Files {
         let problems = self.known.values().flat_map(|known| known.problems.iter()).chain(&state.refused).cloned();
         let notes =
             self.known.values().flat_map(|known| known.notes.iter().cloned()).chain(state.notes.iter().cloned());
-        let (problems, notes) = (problems.chain(self.twice()).collect(), notes.collect());
+        let problems = problems.chain(self.twice()).chain(self.beside.problems.iter().cloned());
+        let (problems, notes) = (problems.collect(), notes.chain(self.beside.notes.iter().cloned()).collect());
         Ok(Refreshed { state, is_new, waits, problems, notes })
     }
 
@@ -187,7 +208,8 @@ impl Files {
         for object in self.known.values().flat_map(|known| &known.objects) {
             first.entry(object.key()).or_insert(object);
         }
-        let counted: Vec<Arc<Object>> = first.into_values().cloned().collect();
+        let beside = self.beside.objects.iter().filter(|(key, _)| !first.contains_key(key)).map(|(_, object)| object);
+        let counted: Vec<Arc<Object>> = first.values().copied().chain(beside).cloned().collect();
         let is_same = counted.len() == self.counted.len()
             && counted.iter().zip(&self.counted).all(|(object, former)| Arc::ptr_eq(object, former));
         if let Some(former) = self.state.as_ref().filter(|former| is_same && Arc::ptr_eq(&former.mesh, &self.mesh)) {
@@ -198,24 +220,28 @@ impl Files {
         Arc::new(state)
     }
 
-    /// Objects that another file has already declared.
+    /// Objects that another file, or another source, has already declared.
     fn twice(&self) -> Vec<Problem> {
         let mut first: HashMap<Key, &Object> = HashMap::new();
         let mut problems = Vec::new();
         for object in self.known.values().flat_map(|known| &known.objects) {
             let key = object.key();
             if let Some(other) = first.get(&key) {
-                let text = format!(
-                    "the {} {}/{} is declared twice: that of {}:{} counts",
-                    key.kind, key.namespace, key.name, other.file, other.line
-                );
-                problems.push(Problem { file: object.file.to_string(), line: object.line, path: String::new(), text });
-            } else {
-                first.insert(key, object);
+                problems.push(second(object, other));
+                continue;
             }
+            problems.extend(self.beside.objects.get(&key).map(|beside| second(beside, object)));
+            first.insert(key, object);
         }
         problems
     }
+}
+
+/// That `object` is declared by `other` too, which counts.
+fn second(object: &Object, other: &Object) -> Problem {
+    let Key { kind, namespace, name } = object.key();
+    let text = format!("the {kind} {namespace}/{name} is declared twice: that of {}:{} counts", other.file, other.line);
+    Problem { file: object.file.to_string(), line: object.line, path: String::new(), text }
 }
 
 /// `new`, in the `Arc`s of `old` where they are equal.

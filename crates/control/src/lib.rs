@@ -1,7 +1,7 @@
-//! Registry (files, later Kubernetes) to listeners and clusters to EnvoyFilter patches to push.
+//! Registry (files, Kubernetes) to listeners and clusters to EnvoyFilter patches to push.
 //!
-//! The road, one module a station: [`object`] is what a user wrote, and [`files`] the folder that it stands in;
-//! [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
+//! The road, one module a station: [`object`] is what a user wrote, [`files`] the folder that it stands in, and
+//! [`kube`] the API server that has it; [`registry`] is what all objects mean together: services, their endpoints and the rules for them; [`node`] is who
 //! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar, and `patched` applies the
 //! EnvoyFilters to them; [`snapshot`] is what one proxy gets, and [`generator`] makes it, sharing with other proxies
 //! what is equal. [`mod@print`] shows it; [`plane`] offers it to the server of xDS, [`watch`] keeps it at what the folder
@@ -14,6 +14,7 @@
 mod written;
 pub mod object;
 pub mod files;
+pub mod kube;
 
 // What it means.
 pub mod typed;

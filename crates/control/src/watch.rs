@@ -1,10 +1,12 @@
-//! The folder, looked at again and again: what changed is published, and what is wrong is told once.
+//! The folder, looked at again and again: what changed is published, and what is wrong is told once. What an API server
+//! says beside it is published with it.
 //!
 //! Looking is polling, on purpose. It works on every file system (network shares and overlays tell of no changes), it
 //! sees through the links that Kubernetes turns in a mounted ConfigMap, it has no limit on the number of folders, and it
 //! is cheap: the time of a look is a few microseconds a file, and no more than a twentieth of a processor is spent on it.
 
 use crate::files::{Files, Refreshed};
+use crate::kube::Mirror;
 use crate::plane::Plane;
 use crate::telling::{Telling, Weight};
 use std::io;
@@ -38,8 +40,20 @@ pub struct Watcher {
     of_filters: Telling,
     /// The state of things that was last told of.
     told: u64,
-    /// Since when files have been changing.
+    /// Since when files, or what the API server has, have been changing.
     changing: Option<Instant>,
+    beside: Option<Beside>,
+}
+
+/// An API server that is published beside the files.
+#[derive(Debug)]
+struct Beside {
+    mirror: Arc<Mirror>,
+    /// Its version at the last look, and the one that was taken.
+    seen: u64,
+    taken: Option<u64>,
+    /// How it stands with the server.
+    of_server: Telling,
 }
 
 impl Watcher {
@@ -47,7 +61,14 @@ impl Watcher {
     #[must_use]
     pub fn new(files: Files, plane: Arc<Plane>) -> Self {
         let (of_files, of_folder, of_filters) = (Telling::default(), Telling::default(), Telling::default());
-        Self { files, plane, of_files, of_folder, of_filters, told: 0, changing: None }
+        Self { files, plane, of_files, of_folder, of_filters, told: 0, changing: None, beside: None }
+    }
+
+    /// The same, with what an API server has. Nothing is published before all of that has been listed once.
+    #[must_use]
+    pub fn beside(self, mirror: Arc<Mirror>) -> Self {
+        let beside = Beside { mirror, seen: 0, taken: None, of_server: Telling::default() };
+        Self { beside: Some(beside), ..self }
     }
 
     /// Looks for the first time, and publishes what is there.
@@ -56,13 +77,19 @@ impl Watcher {
     /// A folder that cannot be listed.
     pub fn first(&mut self) -> io::Result<()> {
         let read = self.files.refresh()?;
-        self.take(read);
+        match self.beside {
+            Some(_) => self.changing = Some(Instant::now()),
+            None => self.take(read),
+        }
         Ok(())
     }
 
     /// Looks, and publishes what has changed. Files that are replaced together are one change: nothing is taken until a
     /// look finds nothing new and no file that may still be written to. `false` if nothing changes.
     fn look(&mut self) -> io::Result<bool> {
+        if let Some(goes_on) = self.look_beside() {
+            return Ok(goes_on);
+        }
         let read = self.files.refresh()?;
         if !read.is_new && self.changing.is_none() {
             return Ok(false);
@@ -76,11 +103,33 @@ impl Watcher {
         Ok(true)
     }
 
+    /// Looks at what the API server has, and takes it once it is quiet. `Some` if there is nothing to publish yet;
+    /// `true` in it if something changes.
+    fn look_beside(&mut self) -> Option<bool> {
+        let beside = self.beside.as_mut()?;
+        let (version, is_complete) = beside.mirror.version();
+        if !is_complete {
+            return Some(false);
+        }
+        let is_moving = std::mem::replace(&mut beside.seen, version) != version;
+        if beside.taken == Some(version) {
+            return None;
+        }
+        let since = *self.changing.get_or_insert_with(Instant::now);
+        if is_moving && since.elapsed() < LONGEST {
+            return Some(true);
+        }
+        beside.taken = Some(version);
+        self.files.set_beside(beside.mirror.content());
+        None
+    }
+
     fn take(&mut self, read: Refreshed) {
         let (services, filters) = (read.state.services.len(), read.state.envoy_filters.len());
         let (problems, notes) = (read.problems.len(), read.notes.len());
         let told = self.plane.publish(read);
-        tracing::info!(services, envoy_filters = filters, problems, notes, "the files were read");
+        let what = if self.beside.is_some() { "what is declared was read" } else { "the files were read" };
+        tracing::info!(services, envoy_filters = filters, problems, notes, "{what}");
         let weigh = |weight: Weight, list: &[config::Problem]| -> Vec<(Weight, String)> {
             list.iter().map(|problem| (weight, problem.to_string())).collect()
         };
@@ -112,6 +161,9 @@ impl Watcher {
                 let text = "the folder cannot be listed, so the last state stays in force";
                 (Weight::Error, format!("{text}: {error}"))
             }));
+            if let Some(beside) = &mut self.beside {
+                beside.of_server.now(beside.mirror.lines());
+            }
             self.tell_findings();
         }
     }

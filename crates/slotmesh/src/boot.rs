@@ -16,6 +16,7 @@ mod following;
 mod ledger;
 mod house;
 
+use crate::running;
 use anyhow::Context;
 use conductor::Conductor;
 use config::{Loaded, Schema};
@@ -26,13 +27,10 @@ use house::Inside;
 use ledger::Ledger;
 use meant::{Dynamic, Proxy};
 use observe::Registry;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tls::Secrets;
-use tokio::sync::Notify;
 use worker::{Limits, Plan};
 
 /// How long requests under way may take when the proxy is told to end.
@@ -48,7 +46,7 @@ pub struct Options {
 
 /// Runs a configuration until it is told to end (SIGTERM, SIGINT, `POST /quitquitquit`).
 pub fn run(loaded: Loaded, options: Options) -> anyhow::Result<()> {
-    start_logging();
+    running::start_logging();
     loaded.notes.iter().for_each(|note| tracing::info!("{note}"));
     let workers = options.workers;
     let (proxy, registry, ledger) = (Arc::new(loaded.proxy), Registry::new(workers), Arc::<Ledger>::default());
@@ -65,7 +63,16 @@ pub fn run(loaded: Loaded, options: Options) -> anyhow::Result<()> {
         let delivered = following.is_some().then(|| Arc::clone(&ledger));
         let inside = Arc::new(Inside::new(conductor.shown(), registry, &loaded.dump, workers, delivered));
         serve_admin(&proxy, &inside).await?;
-        let end = until_told_to_end(inside.quit());
+        let quit = running::told_to_end()?;
+        let told = inside.quit();
+        let end = async {
+            // By a signal, or by a word from the admin face.
+            tokio::select! {
+                () = quit.notified() => {}
+                () = told.notified() => {}
+            }
+            anyhow::Ok(())
+        };
         match following {
             Some(mut following) => {
                 let ended = tokio::select! {
@@ -97,15 +104,6 @@ fn follow(
     Ok(Following::new(dynamic, deliveries, couriers, Arc::clone(ledger)))
 }
 
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    // A second start in one process keeps the first subscriber.
-    let _ = subscriber.try_init();
-}
-
 /// Differs from run to run, which is all it is for.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -124,18 +122,5 @@ async fn serve_admin(proxy: &meant::Proxy, inside: &Arc<Inside>) -> anyhow::Resu
             tracing::error!(%error, "the admin face has ended; traffic goes on");
         }
     });
-    Ok(())
-}
-
-/// Returns after SIGTERM, SIGINT or a word from the admin face.
-async fn until_told_to_end(quit: Arc<Notify>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let told = Arc::clone(&quit);
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        if signals.forever().next().is_some() {
-            told.notify_one();
-        }
-    })?;
-    quit.notified().await;
     Ok(())
 }

@@ -30,7 +30,7 @@ pub enum Command {
         #[arg(short = 'c', long = "config", value_name = "FILE", required = true, num_args = 1..)]
         files: Vec<PathBuf>,
     },
-    /// Serves proxies over xDS what a folder of Kubernetes and Istio files says, or shows what one would receive
+    /// Serves proxies over xDS what Kubernetes and Istio resources say, or shows what one would receive
     Control(ControlArgs),
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
@@ -46,10 +46,26 @@ pub enum Command {
 
 /// `slotmesh control`.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("objects").required(true).multiple(true).args(["files", "kube"])))]
 pub struct ControlArgs {
     /// Folder of Kubernetes and Istio resources, as YAML or JSON files
     #[arg(long, value_name = "DIR")]
-    pub files: PathBuf,
+    pub files: Option<PathBuf>,
+    /// Watches the same resources on a Kubernetes API server; with --files both count
+    #[arg(long, conflicts_with = "print")]
+    pub kube: bool,
+    /// Where the API server is [default: $KUBECONFIG, ~/.kube/config, or the cluster that this runs in]
+    #[arg(long, value_name = "FILE", requires = "kube")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kube")]
+    pub context: Option<String>,
+    /// Watches this namespace only, and no kinds without one; may be given more than once
+    #[arg(long, value_name = "NAME", requires = "kube")]
+    pub namespace: Vec<String>,
+    /// Watches Secrets too, for typed resources that name one; needs the rule in deploy/rbac-secrets.yaml
+    #[arg(long, requires = "kube")]
+    pub secrets: bool,
     /// Settings of the mesh, as in Istio's MeshConfig
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,

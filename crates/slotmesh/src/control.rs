@@ -1,6 +1,7 @@
-//! `slotmesh control`: the control plane on a folder of files; printed for one node, or served.
+//! `slotmesh control`: the control plane on a folder of files or a Kubernetes API server; printed for one node, or served.
 
 mod print;
+mod kube;
 mod serve;
 
 use crate::cli::ControlArgs;

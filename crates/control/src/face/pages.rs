@@ -39,7 +39,11 @@ const PAGES: &[Page] = &[
         answer: show::syncz,
     },
     Page { path: "/metrics", about: "metrics for Prometheus", answer: show::metrics },
-    Page { path: "/ready", about: "200 once the files have been read", answer: show::ready },
+    Page {
+        path: "/ready",
+        about: "200 once everything has been read; with what is wrong at the API server, and since when",
+        answer: show::ready,
+    },
 ];
 
 /// All pages, ready to be served.

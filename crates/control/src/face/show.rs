@@ -13,16 +13,20 @@ use std::sync::Arc;
 use xds::server::ProxyStatus;
 
 pub(super) fn ready(face: &Face, _: &Asked) -> Response {
-    match face.plane.published().0 {
-        Some(_) => reply::text(StatusCode::OK, "ready\n".to_owned()),
-        None => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the files have not been read yet\n".to_owned()),
+    let trouble = face.kube.as_ref().and_then(|kube| kube.trouble());
+    match (face.plane.published().0, trouble) {
+        (Some(_), None) => reply::text(StatusCode::OK, "ready\n".to_owned()),
+        (Some(_), Some(trouble)) => reply::text(StatusCode::OK, format!("ready, by the last state:\n{trouble}\n")),
+        (None, None) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the files have not been read yet\n".to_owned()),
+        (None, Some(trouble)) => reply::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n{trouble}\n")),
     }
 }
 
 pub(super) fn metrics(face: &Face, _: &Asked) -> Response {
     let (state, remarks) = face.plane.published();
     let of_filters = numbers::write(state.as_deref(), &remarks, &face.plane.findings());
-    reply::text(StatusCode::OK, face.server.prometheus() + &of_filters)
+    let of_kube = face.kube.as_ref().map(|kube| kube.prometheus()).unwrap_or_default();
+    reply::text(StatusCode::OK, face.server.prometheus() + &of_filters + &of_kube)
 }
 
 /// istiod's page, with the patches that are to blame for a refusal: `lastErrorPatches`, beside `lastErrorResources`.

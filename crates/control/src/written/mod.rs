@@ -3,6 +3,7 @@
 // How a document becomes one of them.
 mod read;
 pub(crate) mod fault;
+mod lineless;
 
 // What their fields may hold.
 pub(crate) mod value;
@@ -13,4 +14,6 @@ pub(crate) mod istio;
 pub(crate) mod rule;
 pub(crate) mod mesh;
 
-pub(crate) use read::{mesh, objects};
+#[cfg(test)]
+pub(crate) use read::KINDS;
+pub(crate) use read::{mesh, object, objects};

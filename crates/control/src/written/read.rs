@@ -7,6 +7,7 @@
 use super::fault::{Step, ignored, line, spelt, steps};
 use super::istio::{PeerAuthentication, ServiceEntry, Sidecar, Workload};
 use super::kubernetes::{EndpointSlice, Endpoints, Pod, Service, WorkloadSpec};
+use super::lineless::lineless;
 use super::mesh::Mesh;
 use crate::typed::{Declared, Secret, What};
 
@@ -35,6 +36,14 @@ pub(crate) fn objects(text: &str, file: &str) -> Read<Vec<Object>> {
         reader.document(&document, &mut found);
     }
     reader.end(found)
+}
+
+/// The object that `value` is, from a source that has no lines; `None` if it cannot be used or means nothing here.
+pub(crate) fn object(value: &Value, source: &str) -> Read<Option<Object>> {
+    let mut reader = Reader::new(source);
+    let mut found = Vec::new();
+    reader.document(&lineless(value), &mut found);
+    reader.end(found.pop())
 }
 
 /// The mesh settings that the text of `file` holds.
@@ -214,7 +223,7 @@ fn reader_of(group: &str, kind: &str) -> Option<ReadBody> {
 }
 
 /// The kinds that are read, for those who misspell one.
-const KINDS: [(&str, &str); 16] = [
+pub(crate) const KINDS: [(&str, &str); 16] = [
     ("slotmesh.io", "RedisService"),
     ("slotmesh.io", "RedisRoute"),
     ("", "Namespace"),

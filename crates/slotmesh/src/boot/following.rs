@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use xds::client::{Refused, Update, Verdict, Want};
 use xds::{Kind, Resource};
 
@@ -68,6 +68,8 @@ impl Following {
             None => self.ask_for_listeners(),
         }
         let mut again = interval(AGAIN);
+        // Mostly nobody waits; those turns are not made up for.
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let until = match self.listeners {
                 Turn::AfterClusters(until) => until,

@@ -21,9 +21,10 @@ const REFUSED: u8 = 2;
 /// Prints what the node would get. What is wrong with the files goes to standard error, one line each; then the exit
 /// status is a failure, though what could be used is printed.
 pub fn run(args: &ControlArgs, node: &Path) -> anyhow::Result<ExitCode> {
-    let read = Files::new(&args.files, args.mesh.as_deref())
+    let folder = args.files.as_deref().context("--print needs --files")?;
+    let read = Files::new(folder, args.mesh.as_deref())
         .refresh()
-        .with_context(|| format!("{} cannot be read", args.files.display()))?;
+        .with_context(|| format!("{} cannot be read", folder.display()))?;
     let written = read_node(node)?;
     let node = Node::from_json(&written)?;
     let schema = Arc::new(Schema::load_mesh()?);

@@ -1,10 +1,12 @@
-//! Serving: reads the folder, announces every address, and runs until it is told to end.
+//! Serving: reads the folder, listens to the API server, announces every address, and runs until it is told to end.
 
+use super::kube;
 use crate::cli::ControlArgs;
 use crate::running;
 use ::control::Schema;
 use ::control::face::{self, Face};
 use ::control::files::Files;
+use ::control::kube::Mirror;
 use ::control::plane::Plane;
 use ::control::watch::Watcher;
 use anyhow::Context as _;
@@ -26,8 +28,9 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
     running::start_logging();
     let tls = tls(args)?;
     let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
-    let mut watcher = Watcher::new(Files::new(&args.files, args.mesh.as_deref()), Arc::clone(&plane));
-    watcher.first().with_context(|| format!("{} cannot be read", args.files.display()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mirror = kube::start(args, &runtime)?;
+    let watcher = first_look(args, &plane, mirror.clone())?;
     // The one end is dropped when serving ends, which ends the watching; the other when watching ends.
     let (_serving, ended) = mpsc::channel();
     let (watching, failed) = oneshot::channel::<()>();
@@ -35,15 +38,27 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
         watcher.run(&ended);
         drop(watching);
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(args, plane, tls, failed));
+    let served = runtime.block_on(serve(args, (plane, mirror), tls, failed));
     runtime.shutdown_timeout(DRAIN);
     served
 }
 
+/// Reads the files, if there are any.
+fn first_look(args: &ControlArgs, plane: &Arc<Plane>, mirror: Option<Arc<Mirror>>) -> anyhow::Result<Watcher> {
+    let mesh = args.mesh.as_deref();
+    let files = args.files.as_deref().map_or_else(|| Files::without_folder(mesh), |folder| Files::new(folder, mesh));
+    let mut watcher = Watcher::new(files, Arc::clone(plane));
+    if let Some(mirror) = mirror {
+        watcher = watcher.beside(mirror);
+    }
+    let folder = args.files.as_deref().unwrap_or(Path::new("--mesh"));
+    watcher.first().with_context(|| format!("{} cannot be read", folder.display()))?;
+    Ok(watcher)
+}
+
 async fn serve(
     args: &ControlArgs,
-    plane: Arc<Plane>,
+    (plane, kube): (Arc<Plane>, Option<Arc<Mirror>>),
     tls: Option<ServerTls>,
     failed: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -56,7 +71,7 @@ async fn serve(
         let (listener, secured) = (listen(address, "xds_tls").await?, server.clone());
         tasks.spawn(async move { Ok(secured.serve(listener, tls).await?) });
     }
-    let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone() });
+    let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone(), kube });
     tasks.spawn(async move { Ok(face::serve(listener, face).await?) });
     let ended = tokio::select! {
         () = quit.notified() => Ok(()),

@@ -107,6 +107,17 @@ impl Lane {
         changed
     }
 
+    /// Whether the user has been told of a resource, and has accepted or refused it.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.held.contains_key(name) || self.refused.contains_key(name)
+    }
+
+    /// All of these.
+    pub(super) fn told_of(&self) -> impl Iterator<Item = &Arc<str>> {
+        let only_refused = self.refused.keys().filter(|name| !self.held.contains_key(*name));
+        self.held.keys().chain(only_refused)
+    }
+
     /// Whether these very resources were refused before.
     pub(super) fn has_refused(&self, changed: &[Arc<Resource>], unreadable: &[Refused]) -> bool {
         let same = |new: &Arc<Resource>| self.refused.get(&new.name).is_some_and(|(any, _)| *any == new.any);
@@ -134,6 +145,7 @@ impl Lane {
         }
         for name in removed {
             self.held.remove(name);
+            self.refused.remove(name);
         }
         self.prune();
     }

@@ -142,7 +142,7 @@ impl Talk {
         let mut removed = Vec::new();
         if kind.is_whole() && unreadable.is_empty() {
             let there: Names = received.iter().map(|resource| resource.name.clone()).collect();
-            removed.extend(lane.held.keys().filter(|name| !there.contains(name)).cloned());
+            removed.extend(lane.told_of().filter(|name| !there.contains(name)).cloned());
         }
         let changed = lane.changed(received, false);
         let (version, nonce) = (response.version_info.clone(), response.nonce.clone());
@@ -157,7 +157,7 @@ impl Talk {
         let received = lane.wanted(received);
         let named = |name: &str| matches!(&lane.want, Some(Want::Named(names)) if names.contains(name));
         let gone = response.removed_resources.iter().map(String::as_str);
-        let removed = gone.filter(|name| lane.held.contains_key(*name) || named(name)).map(Arc::from).collect();
+        let removed = gone.filter(|name| lane.knows(name) || named(name)).map(Arc::from).collect();
         let changed = lane.changed(received, true);
         let (version, nonce) = (response.system_version_info, response.nonce);
         self.arrive(Arrival { kind, changed, removed, unreadable, version, nonce, stream: self.stream })

@@ -5,6 +5,7 @@ use super::ground::Ground;
 use crate::demo::say;
 use crate::demo::scene::Scene;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use testkit::{Cluster, Process, Server, http, reaper, wait};
 /// How long the sidecar may take to have its configuration.
 const START: Duration = Duration::from_secs(30);
 
-/// The sidecar's bootstrap; `$XDS_HOST`, `$XDS_PORT` and `$ADMIN` are put in.
+/// The sidecar's bootstrap; the addresses of the control plane and of its own pages are put in.
 const BOOTSTRAP: &str = include_str!("../../../../../examples/sidecar.yaml");
 
 /// There is no DNS server in the namespaces: Envoy's own resolver, unlike the system's, would ask for one.
@@ -123,9 +124,11 @@ fn start(command: &mut Command, log: &Path) -> anyhow::Result<Process> {
 fn sidecar(ground: &Ground, place: &Path, envoy: Option<&Path>) -> anyhow::Result<Process> {
     let bootstrap = place.join("sidecar.yaml");
     let (xds, admin) = (ground.control().0, ground.admin());
-    let text = BOOTSTRAP.replace("address: 10.244.0.1 ", &format!("address: {} ", xds.ip()));
-    let text = text.replace("port_value: 15010 ", &format!("port_value: {} ", xds.port()));
-    std::fs::write(&bootstrap, text.replace("port_value: 15000 ", &format!("port_value: {} ", admin.port())))?;
+    let put = |text: &str, written: &str, address: SocketAddr| {
+        text.replace(written, &format!("address: {}, port_value: {}", address.ip(), address.port()))
+    };
+    let text = put(BOOTSTRAP, "address: 127.0.0.1, port_value: 15010", xds);
+    std::fs::write(&bootstrap, put(&text, "address: 127.0.0.1, port_value: 15000", admin))?;
     let program: PathBuf = envoy.map_or_else(std::env::current_exe, |path| Ok(path.to_owned()))?;
     let mut command = ground.sidecar(&program);
     match envoy {

@@ -180,6 +180,32 @@ fn what_comes_again_after_a_refusal_is_judged_again_in_its_time() {
 }
 
 #[test]
+fn the_user_hears_that_what_it_refused_is_no_more() {
+    for dialect in [Dialect::Sotw, Dialect::Delta] {
+        let (mut talk, _) = talking(dialect, Listener, Want::Everything);
+        let outcome = match dialect {
+            Dialect::Sotw => talk.hear(&sotw_response(Listener, "1", vec![named(Listener, "a", 1).any])),
+            Dialect::Delta => talk.hear_delta(delta_response(Listener, &[(named(Listener, "a", 1), "1")], &[])),
+        };
+        let Outcome::Judge(arrival) = outcome else { panic!("it is new") };
+        talk.judge(&arrival, &refuse(&arrival, "a"));
+        let outcome = match dialect {
+            Dialect::Sotw => talk.hear(&sotw_response(Listener, "2", vec![])),
+            Dialect::Delta => talk.hear_delta(delta_response(Listener, &[], &["a"])),
+        };
+        let Outcome::Judge(arrival) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(arrival.removed, ["a".into()]);
+        assert!(talk.judge(&arrival, &Verdict::default()).is_some_and(|answer| answer.error().is_none()));
+        // It is new when it comes back.
+        let outcome = match dialect {
+            Dialect::Sotw => talk.hear(&sotw_response(Listener, "3", vec![named(Listener, "a", 1).any])),
+            Dialect::Delta => talk.hear_delta(delta_response(Listener, &[(named(Listener, "a", 1), "1")], &[])),
+        };
+        assert!(matches!(outcome, Outcome::Judge(_)), "{outcome:?}");
+    }
+}
+
+#[test]
 fn a_wish_that_overtakes_a_repeated_refusal_carries_it() {
     let (mut talk, _) = talking(Dialect::Sotw, Endpoints, Want::named(["a"]));
     let bad = || sotw_response(Endpoints, "1", vec![named(Endpoints, "a", 1).any]);

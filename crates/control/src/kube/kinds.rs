@@ -1,0 +1,163 @@
+//! What is watched: the kinds that files may hold, and where an API server has them.
+
+/// One kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// The group of its API; empty for Kubernetes' oldest.
+    pub(crate) group: &'static str,
+    /// As in `Service`.
+    pub(crate) name: &'static str,
+    /// As in `services`: the name in paths and in RBAC rules.
+    pub(crate) plural: &'static str,
+    /// The versions in which it can be read, the best first.
+    pub(crate) versions: &'static [&'static str],
+    /// Whether its objects stand in namespaces.
+    pub(crate) namespaced: bool,
+    /// What is read of an object; see [`super::trim`].
+    pub(crate) needed: &'static [&'static str],
+    /// Which objects are left out by the server already, as a field selector; empty for none.
+    pub(crate) selector: &'static str,
+    /// Whether it is watched only if that is asked for.
+    pub(crate) on_demand: bool,
+}
+
+/// Of an object whose labels alone count.
+const LABELS: &[&str] = &[];
+const WORKLOAD: &[&str] = &["spec.template.metadata.labels"];
+const WHOLE_SPEC: &[&str] = &["metadata.annotations", "spec"];
+const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+
+const FIRST: &[&str] = &["v1alpha1"];
+/// Secrets that are large or many, and never hold a password for Redis.
+const NO_PASSWORDS: &str =
+    "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/dockerconfigjson";
+
+/// All kinds.
+pub(crate) const KINDS: &[Kind] = &[
+    kind("slotmesh.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
+    kind("slotmesh.io", "RedisRoute", "redisroutes", FIRST, WHOLE_SPEC),
+    kind("redis.aeraki.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
+    kind("redis.aeraki.io", "RedisDestination", "redisdestinations", FIRST, WHOLE_SPEC),
+    Kind { selector: NO_PASSWORDS, on_demand: true, ..core("Secret", "secrets", true, &["data"]) },
+    core("Namespace", "namespaces", false, LABELS),
+    core("Node", "nodes", false, LABELS),
+    core("Service", "services", true, WHOLE_SPEC),
+    core("Endpoints", "endpoints", true, &["subsets"]),
+    core(
+        "Pod",
+        "pods",
+        true,
+        &[
+            "spec.serviceAccountName",
+            "spec.nodeName",
+            "spec.hostNetwork",
+            "spec.containers.ports",
+            "status.podIP",
+            "status.podIPs",
+            "status.phase",
+            "status.conditions.type",
+            "status.conditions.status",
+        ],
+    ),
+    kind("discovery.k8s.io", "EndpointSlice", "endpointslices", &["v1"], &["addressType", "endpoints", "ports"]),
+    kind("apps", "StatefulSet", "statefulsets", &["v1"], WORKLOAD),
+    kind("apps", "Deployment", "deployments", &["v1"], WORKLOAD),
+    kind("networking.istio.io", "ServiceEntry", "serviceentries", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "WorkloadEntry", "workloadentries", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "DestinationRule", "destinationrules", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "Sidecar", "sidecars", ISTIO, WHOLE_SPEC),
+    kind("networking.istio.io", "EnvoyFilter", "envoyfilters", &["v1alpha3"], WHOLE_SPEC),
+    kind("security.istio.io", "PeerAuthentication", "peerauthentications", &["v1", "v1beta1"], WHOLE_SPEC),
+];
+
+const fn core(name: &'static str, plural: &'static str, namespaced: bool, needed: &'static [&'static str]) -> Kind {
+    Kind { group: "", name, plural, versions: &["v1"], namespaced, needed, selector: "", on_demand: false }
+}
+
+const fn kind(
+    group: &'static str,
+    name: &'static str,
+    plural: &'static str,
+    versions: &'static [&'static str],
+    needed: &'static [&'static str],
+) -> Kind {
+    Kind { group, name, plural, versions, namespaced: true, needed, selector: "", on_demand: false }
+}
+
+impl Kind {
+    /// Whether a cluster may be without it: it comes with a CustomResourceDefinition.
+    pub(crate) fn may_be_absent(&self) -> bool {
+        !matches!(self.group, "" | "apps" | "discovery.k8s.io")
+    }
+
+    /// Where its objects are, all or those of one namespace.
+    pub(crate) fn path(&self, version: &str, namespace: Option<&str>) -> String {
+        let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
+        let place = namespace.map_or_else(String::new, |namespace| format!("namespaces/{namespace}/"));
+        format!("{root}/{version}/{place}{}", self.plural)
+    }
+
+    /// As an object's `apiVersion` says it.
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+
+    /// As in `envoyfilters.networking.istio.io`: the name by which people and `kubectl` know the kind.
+    pub(crate) fn full_name(&self) -> String {
+        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// The RBAC rule without which it cannot be watched.
+    pub(crate) fn rule(&self) -> String {
+        format!(
+            "apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"get\", \"list\", \"watch\"]",
+            self.group, self.plural
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS;
+    use crate::written::{KINDS as READ, object};
+    use serde_json::json;
+
+    #[test]
+    fn every_kind_that_files_may_hold_is_watched() {
+        for (group, name) in READ {
+            assert!(KINDS.iter().any(|kind| (kind.group, kind.name) == (group, name)), "{group} {name}");
+        }
+        for kind in KINDS {
+            let written =
+                json!({"kind": kind.name, "apiVersion": kind.api_version(kind.versions[0]), "metadata": {"name": "x"}});
+            let read = object(&written, "x");
+            assert!(read.found.is_some() || !read.problems.is_empty(), "{} means nothing", kind.full_name());
+        }
+    }
+
+    #[test]
+    fn paths() {
+        let of = |name: &str| KINDS.iter().find(|kind| kind.name == name).unwrap();
+        assert_eq!(of("Pod").path("v1", Some("redis")), "/api/v1/namespaces/redis/pods");
+        let filter = of("EnvoyFilter");
+        assert_eq!(filter.path("v1alpha3", None), "/apis/networking.istio.io/v1alpha3/envoyfilters");
+        assert_eq!(filter.full_name(), "envoyfilters.networking.istio.io");
+    }
+
+    #[test]
+    fn the_rules_that_are_deployed_are_these_and_no_more() {
+        let files =
+            [include_str!("../../../../deploy/rbac.yaml"), include_str!("../../../../deploy/rbac-secrets.yaml")];
+        for (written, on_demand) in files.into_iter().zip([false, true]) {
+            let rules = written.lines().filter_map(|line| line.trim().strip_prefix("- { ")?.strip_suffix(" }"));
+            let mut rules: Vec<&str> = rules.filter(|rule| rule.starts_with("apiGroups:")).collect();
+            let kinds = KINDS.iter().filter(|kind| kind.on_demand == on_demand);
+            let mut needed: Vec<String> = kinds.map(|kind| kind.rule()).collect();
+            rules.sort_unstable();
+            needed.sort();
+            assert_eq!(rules, needed);
+            assert_eq!(written.matches("apiGroups:").count(), needed.len());
+            assert!(!written.contains("\"*\""));
+        }
+    }
+}

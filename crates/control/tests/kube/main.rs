@@ -1,0 +1,11 @@
+//! The control plane on an API server: a simulated one that plays what a real one said, and a real one if there is one.
+#![cfg(test)]
+
+mod api;
+mod recording;
+mod scene;
+mod world;
+
+mod faults;
+mod real;
+mod start;

@@ -1,0 +1,158 @@
+//! A control plane that listens to an API server.
+
+use super::api::Api;
+use super::recording::{history, version};
+use control::Schema;
+use control::files::Files;
+use control::kube::{Access, Mirror, Patience, follow};
+use control::plane::Plane;
+use control::registry::State;
+use control::watch::Watcher;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// A control plane.
+pub struct Control {
+    pub mirror: Arc<Mirror>,
+    pub plane: Arc<Plane>,
+    ended: Option<Sender<()>>,
+    watching: Option<JoinHandle<()>>,
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+/// Long enough for anything here.
+pub const SOON: Duration = Duration::from_secs(60);
+
+pub fn patience() -> Patience {
+    let of = Duration::from_secs;
+    Patience { answer: of(3), watch: of(3), lasting: of(2) }
+}
+
+fn schema() -> Arc<Schema> {
+    static SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| Arc::new(Schema::load_mesh().unwrap())))
+}
+
+impl Control {
+    /// One for the API server, beside `files` if there are any.
+    pub fn of(api: &Api, namespaces: &[&str], files: Option<&Path>) -> Self {
+        let folder = TempDir::new().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        fs::write(&kubeconfig, api.kubeconfig()).unwrap();
+        Self::start(Access { kubeconfig: Some(kubeconfig), context: None }, namespaces, files, patience(), folder)
+    }
+
+    pub fn start(
+        access: Access,
+        namespaces: &[&str],
+        files: Option<&Path>,
+        patience: Patience,
+        folder: TempDir,
+    ) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let namespaces: Vec<String> = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        let mirror = Arc::new(Mirror::new(&namespaces, true));
+        let client = runtime.block_on(access.client()).unwrap();
+        runtime.spawn(follow(client, Arc::clone(&mirror), patience));
+        let plane = Arc::new(Plane::new(schema()));
+        let files = files.map_or_else(|| Files::without_folder(None), |folder| Files::new(folder, None));
+        let mut watcher = Watcher::new(files, Arc::clone(&plane)).beside(Arc::clone(&mirror));
+        watcher.first().unwrap();
+        let (sender, ended) = channel();
+        let watching = std::thread::spawn(move || watcher.run(&ended));
+        Self { mirror, plane, ended: Some(sender), watching: Some(watching), _runtime: runtime, _folder: folder }
+    }
+
+    /// What is published.
+    pub fn state(&self) -> Option<Arc<State>> {
+        self.plane.published().0
+    }
+
+    /// Waits for something to be so.
+    pub fn wait(&self, what: &str, so: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !so(self) {
+            let (trouble, numbers) = (self.mirror.trouble(), self.mirror.prometheus());
+            assert!(began.elapsed() < SOON, "{what}: not so after {SOON:?}; {trouble:?}\n{numbers}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until what is published is what a control plane publishes that is started afresh.
+    pub fn is_as_fresh(&self, api: &Api) {
+        let fresh = Control::of(api, &[], None);
+        fresh.wait("a fresh start", |fresh| fresh.state().is_some());
+        let expected = meaning(&fresh.state().unwrap());
+        self.wait("the same as from a fresh start", |control| {
+            control.state().is_some_and(|state| meaning(&state) == expected)
+        });
+    }
+
+    /// The value of a metric of a kind.
+    pub fn number(&self, metric: &str, kind: &str) -> u64 {
+        let numbers = self.mirror.prometheus();
+        let row = format!("{metric}{{kind=\"{kind}\"}} ");
+        let found = numbers.lines().find_map(|line| line.strip_prefix(&row));
+        found.unwrap_or_else(|| panic!("no {row} in {numbers}")).parse().unwrap()
+    }
+
+    pub fn hosts(&self) -> Vec<String> {
+        self.state()
+            .map(|state| state.services.iter().map(|service| service.host.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    pub fn filters(&self) -> Vec<String> {
+        let state = self.state();
+        let mut names: Vec<String> =
+            state.iter().flat_map(|state| &state.envoy_filters).map(|filter| filter.meta.name.clone()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        drop(self.ended.take());
+        let _ = self.watching.take().unwrap().join();
+    }
+}
+
+/// Everything that a state says, comparable.
+pub fn meaning(state: &State) -> Vec<String> {
+    let services = state.services.iter().map(|service| format!("{service:?}"));
+    let mut filters: Vec<String> = state.envoy_filters.iter().map(|filter| format!("{filter:?}")).collect();
+    filters.sort();
+    services.chain(filters).chain(state.notes.iter().map(ToString::to_string)).collect()
+}
+
+/// Lets happen what was recorded, up to a version. Returns the version of the next event, if there is one.
+pub fn play(api: &Api, to: u64) -> Option<u64> {
+    let from = api.world().version;
+    for (kind, event, object) in history() {
+        let at = version(&object);
+        if at > to {
+            return Some(at);
+        }
+        if at > from || from == 1 {
+            api.world().happen(kind, &event, object);
+        }
+    }
+    None
+}
+
+/// Lets all of it happen, `step` versions at a time.
+pub fn play_all(api: &Api, step: u64, mut between: impl FnMut(u64)) {
+    let mut next = Some(api.world().version);
+    while let Some(at) = next {
+        next = play(api, at + step);
+        between(at);
+    }
+}

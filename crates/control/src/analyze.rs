@@ -1,7 +1,7 @@
 //! What is wrong with a set of files, before anybody serves them.
 //!
 //! [`of`] reads them as the control plane does, asks what the sidecar of every workload in them would get, and looks for
-//! what is known to go wrong. Each rule is a pure function from that [`World`] to findings, with a code of its own; the
+//! what is known to go wrong. Each rule is a pure function from that world to findings, with a code of its own; the
 //! codes are explained in `docs/analyze.md`.
 
 mod world;

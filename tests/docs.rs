@@ -99,17 +99,21 @@ fn every_example_loads() {
 #[test]
 fn every_folder_of_examples_loads() {
     let schema = std::sync::Arc::new(config::Schema::load_mesh().unwrap());
-    let (first, later) = (root().join("examples/tutorial"), root().join("examples/tutorial-mirror"));
+    let folder = |name: &str| files(&root().join("examples").join(name), "yaml");
+    let (first, mirror, typed) = (folder("tutorial"), folder("tutorial-mirror"), folder("tutorial-typed"));
     let folders = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
-    assert_eq!(folders.filter(|path| path.is_dir()).count(), 2, "a folder of examples that no test loads");
-    for folders in [vec![&first], vec![&first, &later]] {
+    assert_eq!(folders.filter(|path| path.is_dir()).count(), 3, "a folder of examples that no test loads");
+    let mirrored = [first.clone(), mirror].concat();
+    let no_filter = |path: &&PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("envoyfilter-");
+    let bare: Vec<PathBuf> = mirrored.iter().filter(no_filter).cloned().collect();
+    for (files, expected) in [(first, (2, 2)), (mirrored, (2, 3)), ([bare, typed].concat(), (0, 3))] {
         let together = tempfile::TempDir::new().unwrap();
-        for file in folders.iter().flat_map(|folder| files(folder, "yaml")) {
+        for file in files {
             fs::copy(&file, together.path().join(file.file_name().unwrap())).unwrap();
         }
         let plane = control::plane::Plane::new(std::sync::Arc::clone(&schema));
         let read = control::files::Files::new(together.path(), None).refresh().unwrap();
-        assert_eq!((read.state.envoy_filters.len(), read.state.services.len()), (2, 1 + folders.len()));
+        assert_eq!((read.state.envoy_filters.len(), read.state.services.len()), expected);
         let remarks = plane.publish(read);
         for remarks in [&remarks.problems, &remarks.refused, &remarks.odd, &remarks.notes] {
             assert_eq!(remarks[..], []);

@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex};
 use testkit::{Reply, Server, ports, wait};
 use xds::Kind;
 
+/// What the script exits with where it cannot fetch.
+const UNREACHABLE: i32 = 75;
+
 /// The program; it ends with its input.
 struct Foreign {
     process: Child,
@@ -23,9 +26,15 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn start() -> Self {
+    /// Nothing, and a word about it, where its modules are not there and cannot be fetched: they come from Go's module
+    /// proxy, and no test may depend on more than the registries that the project is made of.
+    fn start() -> Option<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/go-control-plane.sh");
         let said = Command::new(&script).output().unwrap();
+        if said.status.code() == Some(UNREACHABLE) {
+            eprintln!("skipped: {}", String::from_utf8_lossy(&said.stderr));
+            return None;
+        }
         assert!(said.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&said.stderr));
         let address = SocketAddr::from(([127, 0, 0, 1], ports::one().unwrap()));
         let mut command = Command::new(String::from_utf8_lossy(&said.stdout).trim());
@@ -41,7 +50,7 @@ impl Foreign {
                 heard.lock().unwrap().push((text("type"), text("error")));
             }
         });
-        Self { process, address, answers }
+        Some(Self { process, address, answers })
     }
 
     /// What there is from now on.
@@ -93,7 +102,7 @@ fn drive(dialect: &str, name: &str) {
         [clusters.to_vec(), vec![endpoints("members", &[mirror.port()]), listener]].concat()
     };
     let good = |routes| redis_listener("in", port, settings(json!({})), routes);
-    let mut foreign = Foreign::start();
+    let Some(mut foreign) = Foreign::start() else { return };
     foreign.give("1", &with(good(all_to("redis"))));
     let proxy = driven::start(foreign.address, dialect);
     driven::client(port, name);

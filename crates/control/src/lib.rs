@@ -36,5 +36,8 @@ pub mod plane;
 pub mod watch;
 pub mod face;
 
+// What is wrong with files, before anybody serves them.
+pub mod analyze;
+
 pub use config::{Problem, Schema};
 pub use written::mesh::{Mesh, OutboundMode, OutboundPolicy};

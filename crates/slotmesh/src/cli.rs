@@ -1,6 +1,9 @@
 //! The command line as typed.
 
+use crate::analyze::AnalyzeArgs;
+use crate::config_of::ConfigArgs;
 use crate::demo::DemoArgs;
+use crate::status::StatusArgs;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meant::ReadPolicy;
 use std::io::Write;
@@ -33,6 +36,12 @@ pub enum Command {
     Patch(PatchArgs),
     /// Prints typed Redis resources as EnvoyFilters of the same effect, or EnvoyFilters as typed resources
     Translate(TranslateArgs),
+    /// Shows the proxies of a control plane: what each has accepted, what it refuses, and which patch is to blame
+    Status(StatusArgs),
+    /// Shows what a running proxy has, slotmesh or Envoy
+    Config(ConfigArgs),
+    /// Tells what is wrong with files of Kubernetes and Istio resources before anybody serves them
+    Analyze(AnalyzeArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo(DemoArgs),
 }

@@ -7,6 +7,10 @@ mod patch;
 mod translate;
 mod running;
 mod control;
+mod ask;
+mod status;
+mod config_of;
+mod analyze;
 mod boot;
 mod demo;
 
@@ -22,6 +26,9 @@ fn main() -> ExitCode {
         Command::Control(args) => control::run(&args),
         Command::Patch(args) => patch::run(&args),
         Command::Translate(args) => translate::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Config(args) => config_of::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -204,7 +204,8 @@ impl Track {
                 format!("{what}: not allowed since {since} ({why}): add this rule to the role: {}", kind.rule()),
             )),
             Standing::Refused(why) => {
-                Some((Weight::Error, format!("{what}: cannot be watched since {since}: {why}; the last state counts")))
+                let last = if self.course.is_complete { "; the last state counts" } else { "" };
+                Some((Weight::Error, format!("{what}: cannot be watched since {since}: {why}{last}")))
             }
             Standing::Unknown | Standing::Current | Standing::Unreachable(_) => None,
         }

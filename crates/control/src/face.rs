@@ -11,6 +11,7 @@ mod reply;
 
 use crate::kube::Mirror;
 use crate::plane::Plane;
+use crate::status::Board;
 use std::sync::Arc;
 use xds::server::Server;
 
@@ -25,4 +26,6 @@ pub struct Face {
     pub server: Server,
     /// The API server that is watched, if one is.
     pub kube: Option<Arc<Mirror>>,
+    /// What became of resources.
+    pub board: Arc<Board>,
 }

@@ -7,12 +7,12 @@
 //! A file with a fault keeps what it held before, as long as it stays faulty; the others go on changing.
 
 use crate::kube::Content;
-use crate::object::{Key, Object};
+use crate::object::{Key, Object, Objection};
 use crate::registry::State;
 use crate::written::mesh::Mesh;
 use crate::written::{self};
 use config::Problem;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,6 +87,8 @@ pub struct Refreshed {
     pub problems: Vec<Problem>,
     /// What is understood but has no effect, or not the one that its user may expect.
     pub notes: Vec<Problem>,
+    /// Why newest versions of objects do not count.
+    pub(crate) objections: Vec<Objection>,
 }
 
 impl Files {
@@ -147,7 +149,34 @@ impl Files {
             self.known.values().flat_map(|known| known.notes.iter().cloned()).chain(state.notes.iter().cloned());
         let problems = problems.chain(self.twice()).chain(self.beside.problems.iter().cloned());
         let (problems, notes) = (problems.collect(), notes.chain(self.beside.notes.iter().cloned()).collect());
-        Ok(Refreshed { state, is_new, waits, problems, notes })
+        let objections = self.objections(&state);
+        Ok(Refreshed { state, is_new, waits, problems, notes, objections })
+    }
+
+    /// Why newest versions of objects do not count: all in a file with a fault, what is refused, what is declared twice.
+    fn objections(&self, state: &State) -> Vec<Objection> {
+        let in_files: HashSet<Key> =
+            self.known.values().flat_map(|known| &known.objects).map(|object| object.key()).collect();
+        let faulty = self.known.values().filter_map(|known| Some((known, known.problems.first()?)));
+        let faulty = faulty.flat_map(|(known, problem)| {
+            known.objects.iter().map(move |object| Objection::to(object, format!("the file cannot be used: {problem}")))
+        });
+        let beside = self.beside.objections.iter().filter(|one| !in_files.contains(&one.key)).cloned();
+        let mut all: Vec<Objection> = faulty.chain(beside).collect();
+        let known: HashSet<Key> = all.iter().map(|one| one.key.clone()).collect();
+        all.extend(state.typed.objections.iter().filter(|one| !known.contains(&one.key)).cloned());
+        all.extend(self.hidden());
+        all
+    }
+
+    /// Objects of the other source that a file declares too.
+    fn hidden(&self) -> impl Iterator<Item = Objection> {
+        let files = self.known.values().flat_map(|known| &known.objects);
+        files.filter_map(|object| {
+            let beside = self.beside.objects.get(&object.key())?;
+            let text = format!("it is declared by the file {}:{} too, which counts", object.file, object.line);
+            Some(Objection { is_conflict: true, is_kept: false, ..Objection::to(beside, text) })
+        })
     }
 
     /// Forgets files that are no more. Returns whether there were any.

@@ -329,6 +329,7 @@ impl Generator {
             listeners: Layered { shared: listeners, own: Arc::clone(&inbound.listeners) },
             served,
             reports: Reports { outbound, inbound: Arc::clone(&inbound.report), refused },
+            typed: asker.typed.clone(),
         })
     }
 

@@ -6,6 +6,9 @@
 //!
 //! The last state stays in force whatever happens to the server or on the way to it: a list takes the place of what was
 //! known once it is whole, and a watch goes on where the last one ended.
+//!
+//! What became of resources is written back by [`write`]: `pen` says what, `pace` how often, `news` what is told as an
+//! Event, `scribe` does it.
 
 // What is asked for, and what is kept of the answer.
 mod kinds;
@@ -22,7 +25,17 @@ mod numbers;
 mod access;
 mod driver;
 
+// Writing.
+mod pen;
+mod pace;
+mod news;
+mod talk;
+mod scribe;
+
+pub use ::kube::Client;
 pub use access::{Access, AccessError};
 pub use driver::{Patience, follow};
 pub(crate) use mirror::Content;
 pub use mirror::Mirror;
+pub use pace::Manners;
+pub use scribe::write;

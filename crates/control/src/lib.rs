@@ -33,6 +33,7 @@ mod telling;
 mod moved;
 pub mod findings;
 pub mod plane;
+pub mod status;
 pub mod watch;
 pub mod face;
 

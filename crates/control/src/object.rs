@@ -26,6 +26,8 @@ pub struct Meta {
     pub annotations: BTreeMap<String, String>,
     /// When it was made, as RFC 3339 text (which sorts by time); files mostly do not say.
     pub creation_timestamp: Option<String>,
+    /// How often its spec has changed, as an API server counts; 0 where nobody does.
+    pub generation: i64,
 }
 
 /// What identifies an object.
@@ -50,6 +52,31 @@ pub struct Object {
     pub file: Arc<str>,
     /// The line that it begins on, from 1; 0 if there is no line.
     pub line: u32,
+}
+
+/// Why the newest version of an object does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Objection {
+    /// Which object.
+    pub(crate) key: Key,
+    /// The file (or other source) that it stands in.
+    pub(crate) source: Arc<str>,
+    /// The generation of that version.
+    pub(crate) generation: i64,
+    /// What is wrong with it, by field.
+    pub(crate) text: String,
+    /// Whether it is another object that is in its way.
+    pub(crate) is_conflict: bool,
+    /// Whether a version before it stays in force.
+    pub(crate) is_kept: bool,
+}
+
+impl Objection {
+    /// That to `object`, with a version before it in force.
+    pub(crate) fn to(object: &Object, text: String) -> Self {
+        let (source, generation) = (Arc::clone(&object.file), object.meta.generation);
+        Self { key: object.key(), source, generation, text, is_conflict: false, is_kept: true }
+    }
 }
 
 /// What an object holds, by kind. Kinds that are not listed mean nothing to the registry and are skipped.

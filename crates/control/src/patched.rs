@@ -160,6 +160,14 @@ impl Filters {
         patch.and_then(|patch| patch.matching.listener()).map_or("", |listener| listener.name.as_str())
     }
 
+    /// Each as it stands in its file: why it is refused, if it is, and whether a version before it is in force.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = (&Arc<Object>, &[String], bool)> {
+        self.read.iter().map(|Known { object, read, before }| {
+            let reasons = read.as_ref().err().map_or(&[][..], |refused| refused.reasons.as_slice());
+            (object, reasons, before.is_some())
+        })
+    }
+
     /// What is refused, and what is odd about the others.
     pub(crate) fn problems(&self) -> (Vec<Problem>, Vec<Problem>) {
         let told = |object: &Object, text: &str| {

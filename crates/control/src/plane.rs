@@ -5,14 +5,16 @@ use crate::findings::{Blame, Findings, name_of};
 use crate::generator::Generator;
 use crate::moved::Moved;
 use crate::node::Node;
+use crate::object::Objection;
 use crate::registry::State;
 use crate::snapshot::Snapshot;
+use crate::status::Outlook;
 use config::{Problem, Schema};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tokio::sync::watch;
 use xds::server::{Refusal, Source};
@@ -48,10 +50,24 @@ struct Inner {
     refused: BTreeMap<(String, Kind), Blame>,
     /// How often something happened that may change the findings, and when last.
     stirred: (u64, Instant),
-    /// The nodes whose streams are open as this crate reads them, by id, each with a fingerprint of how it was written.
-    nodes: HashMap<String, (u64, Arc<Node>)>,
+    /// Why newest versions of objects do not count.
+    objections: Arc<Vec<Objection>>,
+    /// The nodes whose streams are open, by id.
+    nodes: HashMap<String, Known>,
+    /// How many streams have ended.
+    gone: u64,
     /// Those that were found last, and when, by that number.
     findings: Option<(u64, Arc<Findings>)>,
+}
+
+/// A node whose stream is open.
+struct Known {
+    /// Of how it was written.
+    fingerprint: u64,
+    /// As this crate reads it.
+    node: Arc<Node>,
+    /// What it was given last, while anything holds that.
+    given: Weak<Snapshot>,
 }
 
 impl Inner {
@@ -71,6 +87,8 @@ impl Plane {
             moved: Moved::default(),
             refused: BTreeMap::new(),
             stirred: (0, Instant::now()),
+            objections: Arc::default(),
+            gone: 0,
             nodes: HashMap::new(),
             findings: None,
         };
@@ -82,6 +100,7 @@ impl Plane {
         let (remarks, is_new) = {
             let mut inner = self.inner();
             let (refused, odd) = inner.generator.problems(&read.state);
+            inner.objections = Arc::new(read.objections);
             inner.remarks = Arc::new(Remarks { problems: read.problems, refused, odd, notes: read.notes });
             let former = inner.state.clone();
             inner.moved.note(former.as_deref(), &read.state);
@@ -116,22 +135,49 @@ impl Plane {
         ));
         let mut inner = self.inner();
         let state = inner.state.clone().ok_or(Refusal::NotReady)?;
-        let known = inner.nodes.get(&node.id).filter(|known| known.0 == fingerprint);
-        let node = match known {
-            Some((_, known)) => Arc::clone(known),
+        let known = inner.nodes.get(&node.id).filter(|known| known.fingerprint == fingerprint);
+        let read = match known {
+            Some(known) => Arc::clone(&known.node),
             None => {
                 let read = Node::from_json(&written(node)).map_err(|error| Refusal::Node(error.to_string()))?;
                 let read = Arc::new(read);
-                inner.nodes.insert(node.id.clone(), (fingerprint, Arc::clone(&read)));
+                let known = Known { fingerprint, node: Arc::clone(&read), given: Weak::new() };
+                inner.nodes.insert(node.id.clone(), known);
                 read
             }
         };
-        let known = inner.generator.kinds();
-        let given = inner.generator.snapshot(&state, &node).map_err(|error| Refusal::Node(error.to_string()))?;
-        if inner.generator.kinds() != known {
+        let kinds = inner.generator.kinds();
+        let given = inner.generator.snapshot(&state, &read).map_err(|error| Refusal::Node(error.to_string()))?;
+        if let Some(known) = inner.nodes.get_mut(&node.id) {
+            known.given = Arc::downgrade(&given);
+        }
+        if inner.generator.kinds() != kinds {
             inner.stir();
         }
         Ok(given)
+    }
+
+    /// A number that moves with whatever may change [`Plane::outlook`].
+    pub(crate) fn tide(&self) -> u64 {
+        let inner = self.inner();
+        inner.stirred.0 + inner.gone
+    }
+
+    /// What verdicts are made from; `None` until the first state is published.
+    pub(crate) fn outlook(&self) -> Option<Outlook> {
+        let findings = self.findings();
+        let inner = self.inner();
+        let state = inner.state.clone()?;
+        // What was given under an earlier state is held by nobody but a stream that has not asked again.
+        let now: HashMap<*const Snapshot, Arc<Snapshot>> =
+            inner.generator.given().into_iter().map(|given| (Arc::as_ptr(&given), given)).collect();
+        let given = |(id, known): (&String, &Known)| Some((id.clone(), Arc::clone(now.get(&known.given.as_ptr())?)));
+        let refused = inner.generator.filters().judged().filter(|(_, reasons, _)| !reasons.is_empty());
+        let refused = refused
+            .map(|(object, reasons, is_kept)| Objection { is_kept, ..Objection::to(object, reasons.join("; ")) });
+        let objections = refused.chain(inner.objections.iter().cloned()).collect();
+        let given = inner.nodes.iter().filter_map(given).collect();
+        Some(Outlook { state, objections, findings, given })
     }
 
     /// A number that moves with whatever may change [`Plane::findings`], and when it last did.
@@ -229,6 +275,7 @@ impl Source for Plane {
     fn gone(&self, node: &xds::Node) {
         let mut inner = self.inner();
         inner.nodes.remove(&node.id);
+        inner.gone += 1;
         let known = inner.refused.len();
         inner.refused.retain(|(id, _), _| *id != node.id);
         if inner.refused.len() != known {
@@ -277,7 +324,14 @@ mod tests {
         let mut changes = plane.changes();
         let publish = || {
             let state = Arc::new(State::new([], Arc::new(Mesh::default()), None));
-            plane.publish(Refreshed { state, is_new: true, waits: false, problems: Vec::new(), notes: Vec::new() })
+            plane.publish(Refreshed {
+                state,
+                is_new: true,
+                waits: false,
+                problems: Vec::new(),
+                notes: Vec::new(),
+                objections: Vec::new(),
+            })
         };
         publish();
         assert!(changes.has_changed().unwrap());

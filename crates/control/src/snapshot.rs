@@ -68,6 +68,8 @@ pub struct Snapshot {
     /// The same as the server of xDS sends it; the same `Arc` as under an earlier state if nothing differs.
     pub served: Arc<xds::server::Snapshot>,
     pub(crate) reports: Reports,
+    /// Which of the state's typed resources, in their order, concern it.
+    pub(crate) typed: Vec<bool>,
 }
 
 impl Snapshot {

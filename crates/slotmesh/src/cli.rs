@@ -68,6 +68,12 @@ pub struct ControlArgs {
     /// Watches Secrets too, for typed resources that name one; needs the rule in deploy/rbac-secrets.yaml
     #[arg(long, requires = "kube")]
     pub secrets: bool,
+    /// Does not write what became of resources into their status
+    #[arg(long, requires = "kube")]
+    pub no_status: bool,
+    /// Makes no Events of what changes with resources
+    #[arg(long, requires = "kube")]
+    pub no_events: bool,
     /// Settings of the mesh, as in Istio's MeshConfig
     #[arg(long, value_name = "FILE")]
     pub mesh: Option<PathBuf>,

@@ -34,6 +34,12 @@ const PAGES: &[Page] = &[
         answer: show::envoyfilters,
     },
     Page {
+        path: "/debug/resources",
+        about: "the conditions of each EnvoyFilter and typed resource: accepted or not, and why; programmed on how many \
+                proxies, refused by whom",
+        answer: show::resources,
+    },
+    Page {
         path: "/debug/syncz",
         about: "each connected proxy: what it was sent, accepted and refused",
         answer: show::syncz,

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use xds::server::ProxyStatus;
 
 pub(super) fn ready(face: &Face, _: &Asked) -> Response {
-    let trouble = face.kube.as_ref().and_then(|kube| kube.trouble());
+    let troubles = [face.kube.as_ref().and_then(|kube| kube.trouble()), face.board.trouble()];
+    let troubles: Vec<String> = troubles.into_iter().flatten().collect();
+    let trouble = (!troubles.is_empty()).then(|| troubles.join("\n"));
     match (face.plane.published().0, trouble) {
         (Some(_), None) => reply::text(StatusCode::OK, "ready\n".to_owned()),
         (Some(_), Some(trouble)) => reply::text(StatusCode::OK, format!("ready, by the last state:\n{trouble}\n")),
@@ -26,7 +28,8 @@ pub(super) fn metrics(face: &Face, _: &Asked) -> Response {
     let (state, remarks) = face.plane.published();
     let of_filters = numbers::write(state.as_deref(), &remarks, &face.plane.findings());
     let of_kube = face.kube.as_ref().map(|kube| kube.prometheus()).unwrap_or_default();
-    reply::text(StatusCode::OK, face.server.prometheus() + &of_filters + &of_kube)
+    let written = if face.kube.is_some() { face.board.prometheus() } else { String::new() };
+    reply::text(StatusCode::OK, face.server.prometheus() + &of_filters + &of_kube + &written)
 }
 
 /// istiod's page, with the patches that are to blame for a refusal: `lastErrorPatches`, beside `lastErrorResources`.
@@ -57,6 +60,11 @@ pub(super) fn envoyfilters(face: &Face, asked: &Asked) -> Response {
         Ok(given) => reply::json(&json!(given.report())),
         Err(error) => reply::text(StatusCode::NOT_FOUND, format!("{error}\n")),
     }
+}
+
+/// What `status.conditions` has on an API server, of resources in files too.
+pub(super) fn resources(face: &Face, _: &Asked) -> Response {
+    reply::json(&face.board.json())
 }
 
 pub(super) fn configz(face: &Face, _: &Asked) -> Response {

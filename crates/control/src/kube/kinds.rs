@@ -25,6 +25,8 @@ pub(crate) struct Kind {
 const LABELS: &[&str] = &[];
 const WORKLOAD: &[&str] = &["spec.template.metadata.labels"];
 const WHOLE_SPEC: &[&str] = &["metadata.annotations", "spec"];
+/// Of a kind whose every version gets a verdict.
+const JUDGED: &[&str] = &["metadata.annotations", "metadata.generation", "spec"];
 const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
 
 const FIRST: &[&str] = &["v1alpha1"];
@@ -32,12 +34,15 @@ const FIRST: &[&str] = &["v1alpha1"];
 const NO_PASSWORDS: &str =
     "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/dockerconfigjson";
 
+/// The RBAC rule without which no Events can be made.
+pub(super) const EVENTS_RULE: &str = "apiGroups: [\"\"], resources: [\"events\"], verbs: [\"create\", \"patch\"]";
+
 /// All kinds.
 pub(crate) const KINDS: &[Kind] = &[
-    kind("slotmesh.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
-    kind("slotmesh.io", "RedisRoute", "redisroutes", FIRST, WHOLE_SPEC),
-    kind("redis.aeraki.io", "RedisService", "redisservices", FIRST, WHOLE_SPEC),
-    kind("redis.aeraki.io", "RedisDestination", "redisdestinations", FIRST, WHOLE_SPEC),
+    kind("slotmesh.io", "RedisService", "redisservices", FIRST, JUDGED),
+    kind("slotmesh.io", "RedisRoute", "redisroutes", FIRST, JUDGED),
+    kind("redis.aeraki.io", "RedisService", "redisservices", FIRST, JUDGED),
+    kind("redis.aeraki.io", "RedisDestination", "redisdestinations", FIRST, JUDGED),
     Kind { selector: NO_PASSWORDS, on_demand: true, ..core("Secret", "secrets", true, &["data"]) },
     core("Namespace", "namespaces", false, LABELS),
     core("Node", "nodes", false, LABELS),
@@ -66,7 +71,7 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("networking.istio.io", "WorkloadEntry", "workloadentries", ISTIO, WHOLE_SPEC),
     kind("networking.istio.io", "DestinationRule", "destinationrules", ISTIO, WHOLE_SPEC),
     kind("networking.istio.io", "Sidecar", "sidecars", ISTIO, WHOLE_SPEC),
-    kind("networking.istio.io", "EnvoyFilter", "envoyfilters", &["v1alpha3"], WHOLE_SPEC),
+    kind("networking.istio.io", "EnvoyFilter", "envoyfilters", &["v1alpha3"], JUDGED),
     kind("security.istio.io", "PeerAuthentication", "peerauthentications", &["v1", "v1beta1"], WHOLE_SPEC),
 ];
 
@@ -107,6 +112,31 @@ impl Kind {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
+    /// The kind as objects of it call themselves here: see [`crate::object::Body::kind`].
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.group, self.name) {
+            ("redis.aeraki.io", "RedisService") => "Aeraki's RedisService",
+            ("redis.aeraki.io", "RedisDestination") => "Aeraki's RedisDestination",
+            (_, name) => name,
+        }
+    }
+
+    /// Whether its objects get a verdict.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.needed == JUDGED
+    }
+
+    /// Whether that is written into their status. Not into that of Aeraki's: it is Aeraki's to write, which has no
+    /// conditions there, and other readers than ours.
+    pub(crate) fn is_written(&self) -> bool {
+        self.is_judged() && self.group != "redis.aeraki.io"
+    }
+
+    /// The RBAC rule without which its status cannot be written.
+    pub(crate) fn status_rule(&self) -> String {
+        format!("apiGroups: [\"{}\"], resources: [\"{}/status\"], verbs: [\"patch\"]", self.group, self.plural)
+    }
+
     /// The RBAC rule without which it cannot be watched.
     pub(crate) fn rule(&self) -> String {
         format!(
@@ -118,7 +148,7 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::KINDS;
+    use super::{EVENTS_RULE, KINDS};
     use crate::written::{KINDS as READ, object};
     use serde_json::json;
 
@@ -153,6 +183,10 @@ mod tests {
             let mut rules: Vec<&str> = rules.filter(|rule| rule.starts_with("apiGroups:")).collect();
             let kinds = KINDS.iter().filter(|kind| kind.on_demand == on_demand);
             let mut needed: Vec<String> = kinds.map(|kind| kind.rule()).collect();
+            if !on_demand {
+                needed.extend(KINDS.iter().filter(|kind| kind.is_written()).map(|kind| kind.status_rule()));
+                needed.push(EVENTS_RULE.to_owned());
+            }
             rules.sort_unstable();
             needed.sort();
             assert_eq!(rules, needed);

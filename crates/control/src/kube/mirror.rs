@@ -3,8 +3,8 @@
 use super::course::{Ask, Course, Heard, Next, Standing};
 use super::kinds::{KINDS, Kind};
 use super::shelf::Shelf;
-use super::wire::Reading;
-use crate::object::{Key, Object};
+use super::wire::{Name, Reading, Record};
+use crate::object::{Key, Object, Objection};
 use crate::telling::Weight;
 use config::Problem;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ struct Inner {
     tracks: Vec<Track>,
     /// Moves with whatever the registry may read differently.
     changes: u64,
+    /// Moves with whatever is heard of kinds that get a verdict.
+    records: u64,
     /// Since when the server does not answer, and why.
     away: Option<(SystemTime, String)>,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Content {
     pub(crate) objects: BTreeMap<Key, Arc<Object>>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) notes: Vec<Problem>,
+    /// Why newest versions do not count.
+    pub(crate) objections: Vec<Objection>,
 }
 
 impl Mirror {
@@ -101,6 +105,7 @@ impl Mirror {
             _ => drop(since.get_or_insert(now)),
         }
         inner.changes += u64::from(is_news);
+        inner.records += u64::from(inner.tracks[track].kind.is_judged());
         inner.look_after(now);
         next
     }
@@ -125,8 +130,24 @@ impl Mirror {
             content.objects.extend(track.shelf.objects().map(|object| (object.key(), Arc::clone(object))));
             content.problems.extend(track.shelf.problems().cloned());
             content.notes.extend(track.shelf.notes().cloned());
+            content.objections.extend(track.shelf.objections(track.kind));
         }
         content
+    }
+
+    /// A number that moves with whatever may change [`Mirror::record`].
+    pub(super) fn records(&self) -> u64 {
+        self.inner().records
+    }
+
+    /// What is needed to write the status of an object, and how it is read; `None` if there is no such object, or its
+    /// status is not ours to write.
+    pub(super) fn record(&self, kind: &str, name: &Name) -> Option<(Reading, Record)> {
+        let inner = self.inner();
+        let of_kind = inner.tracks.iter().filter(|track| track.kind.is_written() && track.kind.word() == kind);
+        let reading = |track: &Track| Reading { kind: track.kind, version: track.course.version() };
+        let found = |track: &Track| Some((reading(track), track.shelf.record(name)?.clone()));
+        of_kind.into_iter().find_map(found)
     }
 
     /// What people are to hear of, one line each.

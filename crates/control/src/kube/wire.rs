@@ -31,6 +31,19 @@ pub(crate) struct Item {
     pub(crate) object: Option<Object>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) notes: Vec<Problem>,
+    /// Of kinds that get a verdict.
+    pub(crate) record: Option<Record>,
+}
+
+/// What is known of an object besides what it says: what is needed to write its status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) uid: String,
+    pub(crate) version: String,
+    pub(crate) generation: i64,
+    /// The generation that its status is about.
+    pub(crate) observed: Option<i64>,
+    pub(crate) conditions: Vec<Value>,
 }
 
 /// A page of a list.
@@ -141,8 +154,25 @@ fn read(reading: Reading, raw: &RawValue) -> Result<Item, serde_json::Error> {
     let name = (of_meta("namespace"), of_meta("name"));
     let place = if name.0.is_empty() { name.1.clone() } else { format!("{}/{}", name.0, name.1) };
     let source = format!("kube:{}/{place}", reading.kind.name);
+    let record = reading.kind.is_judged().then(|| record(&value));
     let read = written::object(&trim(reading.kind, reading.version, value), &source);
-    Ok(Item { name, object: read.found, problems: read.problems, notes: read.notes })
+    Ok(Item { name, object: read.found, problems: read.problems, notes: read.notes, record })
+}
+
+/// What is needed to write the object's status.
+pub(crate) fn record(object: &Value) -> Record {
+    let (meta, status) = (&object["metadata"], &object["status"]);
+    let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
+    // A number, or in Istio's CRDs the same as text.
+    let observed = &status["observedGeneration"];
+    let observed = observed.as_i64().or_else(|| observed.as_str()?.parse().ok());
+    Record {
+        uid: text("uid"),
+        version: text("resourceVersion"),
+        generation: meta["generation"].as_i64().unwrap_or(0),
+        observed,
+        conditions: status["conditions"].as_array().cloned().unwrap_or_default(),
+    }
 }
 
 /// Bytes as they come, cut into lines.

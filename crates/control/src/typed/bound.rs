@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use super::upstream::Upstream;
 use super::world::{Place, World, port};
 use super::{Declared, aeraki};
-use crate::object::{Body, Key, Labels, Object, selects};
+use crate::object::{Body, Key, Labels, Object, Objection, selects};
 use crate::registry::service::Service;
 use crate::written::mesh::Mesh;
 use config::Problem;
@@ -57,9 +57,11 @@ impl fmt::Debug for Bound {
 pub(crate) struct Typed {
     pub(crate) bounds: Vec<Arc<Bound>>,
     /// The last version of each resource that was accepted.
-    accepted: BTreeMap<Key, Arc<Object>>,
+    pub(crate) accepted: BTreeMap<Key, Arc<Object>>,
     /// What is refused.
     pub(crate) refused: Vec<Problem>,
+    /// The same by resource.
+    pub(crate) objections: Vec<Objection>,
 }
 
 /// What a resource decides, and for what.
@@ -109,6 +111,10 @@ impl Typed {
                     kept = "; its version before stays in force";
                 }
             }
+            let told: Vec<String> = faults.iter().map(Fault::told).collect();
+            let is_conflict = faults.iter().all(|fault| fault.is_conflict);
+            let is_kept = typed.accepted.contains_key(&object.key());
+            typed.objections.push(Objection { is_conflict, is_kept, ..Objection::to(object, told.join("; ")) });
             typed.refused.extend(faults.into_iter().map(|fault| {
                 let text = format!("{} {}: {}{kept}", declared.word(), object.meta.name, fault.text);
                 Fault { text, ..fault }.problem(object, &declared.document)
@@ -231,7 +237,7 @@ impl<'o> Claim<'o> {
         let (file, line) = (&older.file, older.line);
         let named = format!("{} {}/{}", older.body.kind(), older.meta.namespace, older.meta.name);
         let text = format!("host {host}, port {port}, is decided by the {named} ({file}:{line}), which comes first");
-        Some(Fault::new(self.path.as_str(), text))
+        Some(Fault { is_conflict: true, ..Fault::new(self.path.as_str(), text) })
     }
 }
 

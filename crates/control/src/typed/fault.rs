@@ -11,11 +11,18 @@ pub(crate) struct Fault {
     /// As users write it: `spec.routes[0].to.host`.
     pub(crate) path: String,
     pub(crate) text: String,
+    /// Whether it is that another resource decides the same.
+    pub(crate) is_conflict: bool,
 }
 
 impl Fault {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), is_conflict: false }
+    }
+
+    /// With its field.
+    pub(crate) fn told(&self) -> String {
+        if self.path.is_empty() { self.text.clone() } else { format!("{}: {}", self.path, self.text) }
     }
 
     /// The same with the file and line where `document` has the field.

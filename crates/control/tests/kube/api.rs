@@ -1,6 +1,6 @@
 //! An API server that is simulated: lists in pages, watches with bookmarks, streaming lists, and every fault on demand.
 
-use super::world::{Faults, World};
+use super::world::{Faults, World, Write};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -94,13 +94,20 @@ impl Drop for Api {
     }
 }
 
-/// The parts of a path: group, version, namespace, plural, name.
+/// The parts of a path: group, version, namespace, plural, name, subresource.
 struct Place<'p> {
     group: &'p str,
     version: &'p str,
     namespace: Option<&'p str>,
     plural: &'p str,
     name: Option<&'p str>,
+    subresource: Option<&'p str>,
+}
+
+impl Place<'_> {
+    fn key(&self) -> (String, String) {
+        (self.namespace.unwrap_or_default().to_owned(), self.name.unwrap_or_default().to_owned())
+    }
 }
 
 fn place(path: &str) -> Option<Place<'_>> {
@@ -116,7 +123,8 @@ fn place(path: &str) -> Option<Place<'_>> {
         rest => (None, rest),
     };
     let (plural, rest) = rest.split_first()?;
-    Some(Place { group, version, namespace, plural, name: rest.first().copied() })
+    let (name, subresource) = (rest.first().copied(), rest.get(1).copied());
+    Some(Place { group, version, namespace, plural, name, subresource })
 }
 
 async fn answer(
@@ -133,7 +141,8 @@ async fn answer(
         if !world.has(at.group, at.version, at.plural) {
             return not_found();
         }
-        if let Some((code, reason, message)) = world.faults.refuse.get(at.plural) {
+        let what = at.subresource.map_or_else(|| at.plural.to_owned(), |sub| format!("{}/{sub}", at.plural));
+        if let Some((code, reason, message)) = world.faults.refuse.get(&what) {
             return refuse(*code, reason, message);
         }
         world.faults.hold
@@ -141,6 +150,11 @@ async fn answer(
     tokio::time::sleep(held).await;
     match method {
         Method::GET if asked.contains_key("watch") => watch(world, &at, &asked),
+        Method::GET if at.name.is_some() => match world.lock().unwrap().get(at.plural, &at.key()) {
+            Some(object) => object.to_string().into_response(),
+            None => refuse(404, "NotFound", "not found"),
+        },
+        Method::PATCH => change(&world, &at, &uri, &body).await,
         Method::GET => page(&mut world.lock().unwrap(), &at, &asked),
         Method::POST => {
             let object: Value = serde_json::from_slice(&body).unwrap();
@@ -153,6 +167,35 @@ async fn answer(
         }
         _ => refuse(405, "MethodNotAllowed", "no"),
     }
+}
+
+/// A write of status, or of an Event, which is applied.
+async fn change(world: &Mutex<World>, at: &Place<'_>, uri: &Uri, body: &[u8]) -> Response {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let is_silent = {
+        let mut world = world.lock().unwrap();
+        world.writes.push(Write { path: uri.path().to_owned(), body: body.clone() });
+        world.faults.silent_after = world.faults.silent_after.saturating_sub(1);
+        world.faults.silent_after == 0
+    };
+    if is_silent {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    let mut world = world.lock().unwrap();
+    if at.subresource == Some("status") {
+        return match world.change_status(at.plural, &at.key(), &body) {
+            Ok(object) => object.to_string().into_response(),
+            Err(409) => refuse(409, "Conflict", "the object has been modified"),
+            Err(code) => refuse(code, "NotFound", "not found"),
+        };
+    }
+    if at.plural != "events" || !uri.query().unwrap_or_default().contains("fieldManager=") {
+        return refuse(405, "MethodNotAllowed", "no");
+    }
+    assert_eq!(at.name, body["metadata"]["name"].as_str());
+    assert_eq!(at.namespace, body["involvedObject"]["namespace"].as_str());
+    world.put("events", body.clone());
+    (StatusCode::CREATED, body.to_string()).into_response()
 }
 
 fn not_found() -> Response {

@@ -4,8 +4,10 @@
 mod api;
 mod recording;
 mod scene;
+mod sidecar;
 mod world;
 
 mod faults;
 mod real;
 mod start;
+mod status;

@@ -4,10 +4,12 @@ use super::api::Api;
 use super::recording::{history, version};
 use control::Schema;
 use control::files::Files;
-use control::kube::{Access, Mirror, Patience, follow};
+use control::kube::{Access, Manners, Mirror, Patience, follow, write};
 use control::plane::Plane;
 use control::registry::State;
+use control::status::{self, Board};
 use control::watch::Watcher;
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
@@ -16,15 +18,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use xds::server::{Server, Settings};
 
 /// A control plane.
 pub struct Control {
     pub mirror: Arc<Mirror>,
     pub plane: Arc<Plane>,
+    pub board: Arc<Board>,
+    pub server: Server,
     ended: Option<Sender<()>>,
     watching: Option<JoinHandle<()>>,
-    _runtime: Runtime,
-    _folder: TempDir,
+    pub runtime: Runtime,
+    folder: TempDir,
 }
 
 /// Long enough for anything here.
@@ -49,6 +54,31 @@ impl Control {
         Self::start(Access { kubeconfig: Some(kubeconfig), context: None }, namespaces, files, patience(), folder)
     }
 
+    /// One that writes what became of resources.
+    pub fn writing(api: &Api, files: Option<&Path>, manners: Manners) -> Self {
+        let control = Self::of(api, &[], files);
+        control.write(Access { kubeconfig: Some(control.folder.path().join("kubeconfig")), context: None }, manners);
+        control
+    }
+
+    /// Begins to write.
+    pub fn write(&self, access: Access, manners: Manners) {
+        let client = self.runtime.block_on(access.client()).unwrap();
+        self.runtime.spawn(write(client, Arc::clone(&self.mirror), Arc::clone(&self.board), manners));
+    }
+
+    /// The verdict on a resource.
+    pub fn verdict(&self, kind: &str, name: &str) -> Value {
+        let all = self.board.json();
+        let found = all.as_array().unwrap().iter().find(|one| one["kind"] == kind && one["name"] == name);
+        found.cloned().unwrap_or_default()
+    }
+
+    /// A condition of it: status, reason, message.
+    pub fn condition(&self, kind: &str, name: &str, which: &str) -> (String, String, String) {
+        condition(&self.verdict(kind, name)["conditions"], which)
+    }
+
     pub fn start(
         access: Access,
         namespaces: &[&str],
@@ -66,8 +96,14 @@ impl Control {
         let mut watcher = Watcher::new(files, Arc::clone(&plane)).beside(Arc::clone(&mirror));
         watcher.first().unwrap();
         let (sender, ended) = channel();
-        let watching = std::thread::spawn(move || watcher.run(&ended));
-        Self { mirror, plane, ended: Some(sender), watching: Some(watching), _runtime: runtime, _folder: folder }
+        let watching = Some(std::thread::spawn(move || watcher.run(&ended)));
+        let server = {
+            let _here = runtime.enter();
+            Server::start(Arc::clone(&plane) as _, Settings::default())
+        };
+        let board = Arc::new(Board::default());
+        runtime.spawn(status::keep(Arc::clone(&board), Arc::clone(&plane), server.clone()));
+        Self { mirror, plane, board, server, ended: Some(sender), watching, runtime, folder }
     }
 
     /// What is published.
@@ -80,7 +116,8 @@ impl Control {
         let began = Instant::now();
         while !so(self) {
             let (trouble, numbers) = (self.mirror.trouble(), self.mirror.prometheus());
-            assert!(began.elapsed() < SOON, "{what}: not so after {SOON:?}; {trouble:?}\n{numbers}");
+            let board = || format!("{:#}", self.board.json()).chars().take(4000).collect::<String>();
+            assert!(began.elapsed() < SOON, "{what}: not so after {SOON:?}; {trouble:?}\n{numbers}\n{}", board());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -123,6 +160,13 @@ impl Drop for Control {
         drop(self.ended.take());
         let _ = self.watching.take().unwrap().join();
     }
+}
+
+/// Status, reason and message of one of `conditions`.
+pub fn condition(conditions: &Value, which: &str) -> (String, String, String) {
+    let found = conditions.as_array().into_iter().flatten().find(|one| one["type"] == which);
+    let text = |key: &str| found.and_then(|one| one[key].as_str()).unwrap_or_default().to_owned();
+    (text("status"), text("reason"), text("message"))
 }
 
 /// Everything that a state says, comparable.

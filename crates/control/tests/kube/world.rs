@@ -24,6 +24,18 @@ pub struct Faults {
     pub pause: Duration,
     /// Before each answer.
     pub hold: Duration,
+    /// How many writes of status another's is ahead of.
+    pub conflicts: usize,
+    /// Whether a status loses all but what an old CRD knows.
+    pub prunes: bool,
+    /// After so many more writes of status there is no answer.
+    pub silent_after: usize,
+}
+
+/// What was written into a status, or as an Event.
+pub struct Write {
+    pub path: String,
+    pub body: Value,
 }
 
 /// A cluster.
@@ -36,8 +48,12 @@ pub struct World {
     pub faults: Faults,
     /// What was asked.
     pub requests: Vec<String>,
+    /// What was written.
+    pub writes: Vec<Write>,
     kinds: Vec<(String, String, String)>,
     log: BTreeMap<String, Vec<Entry>>,
+    /// The present objects of each kind.
+    latest: BTreeMap<String, BTreeMap<(String, String), Arc<Value>>>,
 }
 
 #[derive(Clone)]
@@ -47,7 +63,10 @@ struct Entry {
     object: Arc<Value>,
 }
 
-const CORE: [(&str, &str, &str); 9] = [
+const CORE: [(&str, &str, &str); 12] = [
+    ("", "v1", "events"),
+    ("slotmesh.io", "v1alpha1", "redisservices"),
+    ("slotmesh.io", "v1alpha1", "redisroutes"),
     ("", "v1", "secrets"),
     ("", "v1", "namespaces"),
     ("", "v1", "nodes"),
@@ -81,6 +100,9 @@ impl World {
             piece: usize::MAX,
             pause: Duration::ZERO,
             hold: Duration::ZERO,
+            conflicts: 0,
+            prunes: false,
+            silent_after: usize::MAX,
         };
         let mut world = Self {
             version: 1,
@@ -88,8 +110,10 @@ impl World {
             epoch: 0,
             faults,
             requests: Vec::new(),
+            writes: Vec::new(),
             kinds: Vec::new(),
             log: BTreeMap::new(),
+            latest: BTreeMap::new(),
         };
         CORE.iter().chain(&ISTIO).for_each(|(group, version, plural)| world.install(group, version, plural));
         world
@@ -103,6 +127,7 @@ impl World {
     pub fn uninstall(&mut self, plural: &str) {
         self.kinds.retain(|(_, _, known)| known != plural);
         self.log.remove(plural);
+        self.latest.remove(plural);
         self.epoch += 1;
     }
 
@@ -116,6 +141,11 @@ impl World {
     pub fn happen(&mut self, plural: &str, event: &str, object: Value) {
         self.version = self.version.max(version(&object));
         let entry = Entry { version: version(&object), event: event.to_owned(), object: Arc::new(object) };
+        let latest = self.latest.entry(plural.to_owned()).or_default();
+        match event {
+            "DELETED" => drop(latest.remove(&name(&entry.object))),
+            _ => drop(latest.insert(name(&entry.object), Arc::clone(&entry.object))),
+        }
         self.log.entry(plural.to_owned()).or_default().push(entry);
     }
 
@@ -123,7 +153,7 @@ impl World {
     pub fn put(&mut self, plural: &str, mut object: Value) {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        let is_known = self.at(plural, None, self.version).iter().any(|known| name(known) == name(&object));
+        let is_known = self.get(plural, &name(&object)).is_some();
         self.happen(plural, if is_known { "MODIFIED" } else { "ADDED" }, object);
     }
 
@@ -135,14 +165,47 @@ impl World {
     }
 
     pub fn delete(&mut self, plural: &str, namespace: &str, called: &str) {
-        let known = self.at(plural, None, self.version);
-        let object = known.into_iter().find(|known| name(known) == (namespace.to_owned(), called.to_owned()));
-        if let Some(object) = object {
+        if let Some(object) = self.get(plural, &(namespace.to_owned(), called.to_owned())) {
             let mut object = Value::clone(&object);
             self.version += 1;
             object["metadata"]["resourceVersion"] = json!(self.version.to_string());
             self.happen(plural, "DELETED", object);
         }
+    }
+
+    /// An object as it is.
+    pub fn get(&self, plural: &str, name: &(String, String)) -> Option<Arc<Value>> {
+        self.latest.get(plural)?.get(name).cloned()
+    }
+
+    /// A change of an object's status, as a server takes it: only of the version and the object that are meant.
+    pub fn change_status(&mut self, plural: &str, name: &(String, String), body: &Value) -> Result<Value, u16> {
+        let mut object = Value::clone(&*self.get(plural, name).ok_or(404_u16)?);
+        if self.faults.conflicts > 0 {
+            // Another is quicker.
+            self.faults.conflicts -= 1;
+            let other =
+                json!({"type": "Other", "status": "True", "reason": "Quick", "message": self.version.to_string()});
+            let mut conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.retain(|condition| condition["type"] != "Other");
+            conditions.push(other);
+            object["status"]["conditions"] = json!(conditions);
+            self.put(plural, object);
+            return Err(409);
+        }
+        for key in ["uid", "resourceVersion"] {
+            if !body["metadata"][key].is_null() && body["metadata"][key] != object["metadata"][key] {
+                return Err(409);
+            }
+        }
+        merge(&mut object["status"], &body["status"]);
+        if self.faults.prunes {
+            prune(&mut object["status"]);
+        }
+        if self.get(plural, name).is_none_or(|known| *known != object) {
+            self.put(plural, object);
+        }
+        Ok(Value::clone(&*self.get(plural, name).ok_or(404_u16)?))
     }
 
     /// Forgets what led to the present: whoever asks for it is too late.
@@ -178,6 +241,30 @@ impl World {
 fn name(object: &Value) -> (String, String) {
     let of = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
     (of("namespace"), of("name"))
+}
+
+/// RFC 7396.
+fn merge(to: &mut Value, from: &Value) {
+    match from {
+        Value::Object(fields) => {
+            if !to.is_object() {
+                *to = json!({});
+            }
+            for (name, value) in fields {
+                match value {
+                    Value::Null => drop(to.as_object_mut().map(|to| to.remove(name))),
+                    value => merge(&mut to[name.as_str()], value),
+                }
+            }
+        }
+        other => to.clone_from(other),
+    }
+}
+
+fn prune(status: &mut Value) {
+    let out = |value: &mut Value| drop(value.as_object_mut().map(|fields| fields.remove("observedGeneration")));
+    out(status);
+    status["conditions"].as_array_mut().into_iter().flatten().for_each(out);
 }
 
 /// Many services, and pods of about seven kilobytes each, ten of a service or so.

@@ -1,6 +1,6 @@
 //! Serving: reads the folder, listens to the API server, announces every address, and runs until it is told to end.
 
-use super::kube;
+use super::kube::{self, Listening};
 use crate::cli::ControlArgs;
 use crate::running;
 use ::control::Schema;
@@ -8,6 +8,7 @@ use ::control::face::{self, Face};
 use ::control::files::Files;
 use ::control::kube::Mirror;
 use ::control::plane::Plane;
+use ::control::status::{self, Board};
 use ::control::watch::Watcher;
 use anyhow::Context as _;
 use std::fs;
@@ -29,8 +30,8 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
     let tls = tls(args)?;
     let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mirror = kube::start(args, &runtime)?;
-    let watcher = first_look(args, &plane, mirror.clone())?;
+    let listening = kube::start(args, &runtime)?;
+    let watcher = first_look(args, &plane, listening.as_ref().map(|one| Arc::clone(&one.mirror)))?;
     // The one end is dropped when serving ends, which ends the watching; the other when watching ends.
     let (_serving, ended) = mpsc::channel();
     let (watching, failed) = oneshot::channel::<()>();
@@ -38,7 +39,7 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
         watcher.run(&ended);
         drop(watching);
     })?;
-    let served = runtime.block_on(serve(args, (plane, mirror), tls, failed));
+    let served = runtime.block_on(serve(args, (plane, listening), tls, failed));
     runtime.shutdown_timeout(DRAIN);
     served
 }
@@ -58,7 +59,7 @@ fn first_look(args: &ControlArgs, plane: &Arc<Plane>, mirror: Option<Arc<Mirror>
 
 async fn serve(
     args: &ControlArgs,
-    (plane, kube): (Arc<Plane>, Option<Arc<Mirror>>),
+    (plane, listening): (Arc<Plane>, Option<Listening>),
     tls: Option<ServerTls>,
     failed: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -71,7 +72,12 @@ async fn serve(
         let (listener, secured) = (listen(address, "xds_tls").await?, server.clone());
         tasks.spawn(async move { Ok(secured.serve(listener, tls).await?) });
     }
-    let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone(), kube });
+    let (board, kube) = (Arc::new(Board::default()), listening.as_ref().map(|one| Arc::clone(&one.mirror)));
+    if let Some(listening) = listening {
+        listening.write(args, Arc::clone(&board));
+    }
+    tokio::spawn(status::keep(Arc::clone(&board), Arc::clone(&plane), server.clone()));
+    let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone(), kube, board });
     tasks.spawn(async move { Ok(face::serve(listener, face).await?) });
     let ended = tokio::select! {
         () = quit.notified() => Ok(()),

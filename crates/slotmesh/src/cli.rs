@@ -3,6 +3,7 @@
 use crate::analyze::AnalyzeArgs;
 use crate::config_of::ConfigArgs;
 use crate::demo::DemoArgs;
+use crate::explain::ExplainArgs;
 use crate::status::StatusArgs;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use meant::ReadPolicy;
@@ -40,6 +41,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Shows what a running proxy has, slotmesh or Envoy
     Config(ConfigArgs),
+    /// Tells where a command would go and which resource decided it: route, slot, shard, member, mirrors
+    Explain(ExplainArgs),
     /// Tells what is wrong with files of Kubernetes and Istio resources before anybody serves them
     Analyze(AnalyzeArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself

@@ -6,7 +6,7 @@ use super::served::{Served, Servers};
 use super::service::{Resolution, Service};
 use super::{entries, kubernetes, notes};
 use crate::node::Node;
-use crate::object::{Body, Labels, Object, selects};
+use crate::object::{Body, Key, Labels, Object, selects};
 use crate::typed::Typed;
 use crate::written::mesh::Mesh;
 use config::Problem;
@@ -27,6 +27,10 @@ pub struct State {
     pub refused: Vec<Problem>,
     /// What was understood but will not do what its user may expect.
     pub notes: Vec<Problem>,
+    /// Of these, what an object that is still to come can mend.
+    pub(crate) awaiting: Vec<Problem>,
+    /// What it was made of, the oldest first.
+    objects: Vec<Arc<Object>>,
     rules: Vec<Arc<Rule>>,
     scopes: Vec<Arc<Scope>>,
     authentications: Vec<Arc<Authentication>>,
@@ -54,6 +58,8 @@ impl State {
         let mut typed = Typed::new(&objects, &services, &mesh, former.map(|state| &state.typed));
         let mut state = Self {
             refused: std::mem::take(&mut typed.refused),
+            awaiting: std::mem::take(&mut typed.awaiting),
+            objects: objects.iter().copied().cloned().collect(),
             typed,
             rules,
             headless: headless(&services),
@@ -71,6 +77,23 @@ impl State {
             state.take(object, &sources);
         }
         state
+    }
+
+    /// What it would be with `object` in the place of the one of its name.
+    pub(crate) fn with(&self, object: Arc<Object>) -> Self {
+        let key = object.key();
+        let others = self.objects.iter().filter(|other| other.key() != key);
+        Self::new(others.chain([&object]), Arc::clone(&self.mesh), Some(self))
+    }
+
+    /// The object of that name.
+    pub(crate) fn object(&self, key: &Key) -> Option<&Arc<Object>> {
+        self.objects.iter().find(|object| object.body.kind() == key.kind && object.key() == *key)
+    }
+
+    /// All pods, in no order.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.pods.values()
     }
 
     fn take(&mut self, object: &Arc<Object>, sources: &Sources) {

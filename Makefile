@@ -10,6 +10,7 @@ demo:
 	@scripts/install.sh demo
 	cargo run --locked --profile dist --package slotmesh -- demo $(if $(KEEP),--keep)
 	$(if $(KEEP),,cargo run --locked --profile dist --package slotmesh -- demo --mesh)
+	$(if $(KEEP),,cargo run --locked --profile dist --package slotmesh -- demo --mesh --typed)
 
 test:
 	@scripts/install.sh test

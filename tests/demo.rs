@@ -68,12 +68,12 @@ fn two_demos_at_once_both_find_everything_as_expected() {
     }
 }
 
-/// Through both halves: with slotmesh and with a real Envoy as the sidecar, and without capture as well.
+/// Through both halves: with slotmesh and with a real Envoy as the sidecar, without capture as well, and in either wording.
 #[test]
 fn the_mesh_is_as_expected_whoever_the_sidecar_is() {
     let envoy = testkit::Proxy::envoy_binary().unwrap();
-    let played = [vec!["--mesh"], vec!["--mesh", "--no-capture"], vec!["--mesh", "--envoy", envoy.to_str().unwrap()]];
-    for args in played {
+    let envoy = ["--envoy", envoy.to_str().unwrap()];
+    for args in [vec![], vec!["--no-capture"], envoy.to_vec()].into_iter().flat_map(in_both_wordings) {
         let mut demo = Demo::start(&args);
         let status = demo.process.wait(PLAY).unwrap();
         let said = demo.said();
@@ -82,6 +82,10 @@ fn the_mesh_is_as_expected_whoever_the_sidecar_is() {
         assert!(status.success() && said.contains(&format!("{rows} of {rows} as expected")), "{args:?}\n{said}");
         assert_eq!(demo.left_behind(), [""; 0], "{said}");
     }
+}
+
+fn in_both_wordings(args: Vec<&str>) -> [Vec<&str>; 2] {
+    [[vec!["--mesh"], args.clone()].concat(), [vec!["--mesh", "--typed"], args].concat()]
 }
 
 #[test]

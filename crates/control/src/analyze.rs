@@ -8,6 +8,9 @@ mod world;
 mod patches;
 mod routes;
 mod nodes;
+mod given;
+
+pub use given::{Decided, Given, NotGiven, given};
 
 use crate::written::mesh::Mesh;
 use config::Schema;

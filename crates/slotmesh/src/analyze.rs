@@ -40,18 +40,7 @@ pub fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn analyze(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
-    let mut paths = Vec::new();
-    for path in &args.files {
-        list(path, &mut paths, DEEPEST).with_context(|| format!("{} cannot be read", path.display()))?;
-    }
-    if paths.is_empty() {
-        bail!("there is no .yaml, .yml or .json file: name files, or a folder that holds some");
-    }
-    let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        anyhow::Ok((path.display().to_string(), text))
-    };
-    let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, _>>()?;
+    let files = read(&args.files)?;
     let findings = of(&Arc::new(Schema::load_mesh()?), &files, Mesh::default());
     match args.output {
         Form::Table => print(&told(&findings, files.len()))?,
@@ -62,6 +51,22 @@ fn analyze(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
         Some(Severity::Warning) => ExitCode::from(WARNINGS),
         Some(Severity::Info) | None => ExitCode::SUCCESS,
     })
+}
+
+/// Name and text of these files, and of those in these folders.
+pub fn read(named: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut paths = Vec::new();
+    for path in named {
+        list(path, &mut paths, DEEPEST).with_context(|| format!("{} cannot be read", path.display()))?;
+    }
+    if paths.is_empty() {
+        bail!("there is no .yaml, .yml or .json file: name files, or a folder that holds some");
+    }
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        anyhow::Ok((path.display().to_string(), text))
+    };
+    paths.iter().map(read).collect()
 }
 
 /// The file itself, or what a folder holds, as `control --files` would look for it; by name.

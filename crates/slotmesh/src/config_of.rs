@@ -191,7 +191,8 @@ pub fn members(status: &Value) -> Value {
     json!({"name": status["name"], "members": all})
 }
 
-fn is_healthy(status: &Value) -> bool {
+/// Whether a member may be sent requests, by its `health_status`.
+pub fn is_healthy(status: &Value) -> bool {
     let eds = text(status, "/eds_health_status");
     let failed =
         status.as_object().into_iter().flatten().any(|(key, value)| key.starts_with("failed_") && value == true);

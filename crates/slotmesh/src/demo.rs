@@ -37,6 +37,9 @@ pub struct DemoArgs {
     /// namespaces, with the client's connections captured as in a pod)
     #[arg(long)]
     mesh: bool,
+    /// Speaks of Redis in typed resources (RedisService, RedisRoute) instead of the tutorial's EnvoyFilters
+    #[arg(long, requires = "mesh")]
+    typed: bool,
     /// Stays on 127.0.0.1, as where it may not make network namespaces
     #[arg(long, requires = "mesh")]
     no_capture: bool,
@@ -115,7 +118,8 @@ fn play() -> Played {
 /// Envoy cuts the clients of a listener whose filter changes.
 fn play_mesh(args: &DemoArgs) -> Played {
     let (mut findings, envoy) = (Findings::default(), args.envoy.as_deref());
-    match mesh::Stage::build(envoy, !args.no_capture) {
+    let wording = if args.typed { mesh::Wording::Typed } else { mesh::Wording::Filters };
+    match mesh::Stage::build(envoy, !args.no_capture, wording) {
         Err(error) => Played { findings, stage: None, broke_off: Some(error) },
         Ok(stage) => {
             let broke_off = mesh::play(&stage, envoy.is_some(), &mut findings).err();

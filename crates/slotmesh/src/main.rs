@@ -10,6 +10,7 @@ mod control;
 mod ask;
 mod status;
 mod config_of;
+mod explain;
 mod analyze;
 mod boot;
 mod demo;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Translate(args) => translate::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Config(args) => config_of::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Demo(args) => demo::run(&args),
     };

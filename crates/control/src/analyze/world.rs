@@ -192,7 +192,7 @@ pub(super) fn labels(written: &Value) -> Labels {
 }
 
 /// An object, or the objects of a list.
-fn add(all: &mut Vec<Document>, file: &str, node: &Text) {
+pub(super) fn add(all: &mut Vec<Document>, file: &str, node: &Text) {
     let value = json(node);
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match value["items"].as_array().filter(|_| is_list) {
@@ -204,7 +204,7 @@ fn add(all: &mut Vec<Document>, file: &str, node: &Text) {
 }
 
 /// The first of each name, and the others.
-fn first(objects: Vec<Arc<Object>>) -> (Vec<Arc<Object>>, Vec<Found>) {
+pub(super) fn first(objects: Vec<Arc<Object>>) -> (Vec<Arc<Object>>, Vec<Found>) {
     let mut known: HashMap<Key, Arc<Object>> = HashMap::new();
     let (mut kept, mut twice) = (Vec::new(), Vec::new());
     for object in objects {
@@ -227,7 +227,7 @@ fn first(objects: Vec<Arc<Object>>) -> (Vec<Arc<Object>>, Vec<Found>) {
 }
 
 /// The sidecars that are asked for: one for each pod, and one for each workload whose pods are not in the files.
-fn sidecars(documents: &[Document]) -> Vec<Node> {
+pub(super) fn sidecars(documents: &[Document]) -> Vec<Node> {
     let mut nodes = Vec::new();
     for (number, document) in documents.iter().enumerate() {
         let (labels, ip) = match document.json["kind"].as_str() {

@@ -13,16 +13,23 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     /// Whether it is that another resource decides the same.
     pub(crate) is_conflict: bool,
+    /// Whether another object that is still to come can mend it: a service or a Secret that is not there yet.
+    pub(crate) awaits: bool,
 }
 
 impl Fault {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), is_conflict: false }
+        Self { path: path.into(), text: text.into(), is_conflict: false, awaits: false }
     }
 
     /// With its field.
     pub(crate) fn told(&self) -> String {
         if self.path.is_empty() { self.text.clone() } else { format!("{}: {}", self.path, self.text) }
+    }
+
+    /// That something is not there yet.
+    pub(crate) fn awaiting(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { awaits: true, ..Self::new(path, text) }
     }
 
     /// The same with the file and line where `document` has the field.

@@ -11,3 +11,8 @@ mod faults;
 mod real;
 mod start;
 mod status;
+
+mod asking;
+mod hooks;
+mod webhook;
+mod real_webhook;

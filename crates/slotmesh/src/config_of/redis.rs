@@ -40,10 +40,15 @@ fn meaning(config: &Value) -> Value {
         "op_timeout": settings["op_timeout"],
         "follows_redirections": settings["enable_redirection"] == true,
         "case_insensitive_prefixes": config["prefix_routes"]["case_insensitive"] == true,
-        "asks_for_password": PASSWORDS.iter().any(|key| !config[*key].is_null()),
+        "asks_for_password": asks_for_password(config),
         "faults": config["faults"].as_array().map_or(0, Vec::len),
         "routes": routes(config),
     })
+}
+
+/// Whether a `RedisProxy` wants to know who its clients are.
+pub fn asks_for_password(config: &Value) -> bool {
+    PASSWORDS.iter().any(|key| !config[*key].is_null())
 }
 
 /// The routes of a `RedisProxy`: the longest prefix first, as they are looked up, and what no prefix fits last.

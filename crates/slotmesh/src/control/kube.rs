@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 /// An API server that is listened to.
 pub struct Listening {
-    client: Client,
+    pub client: Client,
     pub mirror: Arc<Mirror>,
 }
 

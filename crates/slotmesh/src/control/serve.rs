@@ -1,6 +1,7 @@
 //! Serving: reads the folder, listens to the API server, announces every address, and runs until it is told to end.
 
 use super::kube::{self, Listening};
+use super::webhook;
 use crate::cli::ControlArgs;
 use crate::running;
 use ::control::Schema;
@@ -73,10 +74,15 @@ async fn serve(
         tasks.spawn(async move { Ok(secured.serve(listener, tls).await?) });
     }
     let (board, kube) = (Arc::new(Board::default()), listening.as_ref().map(|one| Arc::clone(&one.mirror)));
+    tokio::spawn(status::keep(Arc::clone(&board), Arc::clone(&plane), server.clone()));
+    if let (Some(address), Some(listening)) = (args.webhook, &listening) {
+        let (listener, plane) = (listen(address, "webhook").await?, Arc::clone(&plane));
+        let (settings, client) = (webhook::settings(args), listening.client.clone());
+        tasks.spawn(async move { Ok(::control::webhook::serve(listener, plane, client, settings).await?) });
+    }
     if let Some(listening) = listening {
         listening.write(args, Arc::clone(&board));
     }
-    tokio::spawn(status::keep(Arc::clone(&board), Arc::clone(&plane), server.clone()));
     let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone(), kube, board });
     tasks.spawn(async move { Ok(face::serve(listener, face).await?) });
     let ended = tokio::select! {

@@ -8,4 +8,5 @@ mod load;
 mod acts;
 
 pub use acts::play;
+pub use folder::Wording;
 pub use stage::Stage;

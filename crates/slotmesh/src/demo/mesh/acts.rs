@@ -1,5 +1,6 @@
 //! The tutorial through both halves: what is applied, what the client does, and what the servers say that they saw.
 
+use super::folder::Wording;
 use super::load::{CLIENTS, Tally};
 use super::stage::Stage;
 use crate::demo::acts::{cluster_is_whole, mirroring, read_policy, sharding};
@@ -26,16 +27,17 @@ const ELSEWHERE: &str = "10.96.0.11";
 pub fn play(stage: &Stage, cuts: bool, findings: &mut Findings) -> anyhow::Result<()> {
     say("\nThe cluster")?;
     cluster_is_whole(stage, findings)?;
-    say("\nWithout EnvoyFilters: connections pass as they are, to any server")?;
+    say("\nBefore anything is applied: connections pass as they are, to any server")?;
     plain(stage, findings)?;
-    say("\nApplied: custom-redis-cluster and add-redis-proxy")?;
-    stage.folder.apply_filters()?;
+    let wording = stage.folder.wording();
+    say(&format!("\nApplied: {}", wording.of_cluster()))?;
+    stage.folder.apply_cluster()?;
     all_keys_are_taken(stage)?;
     say("\nData sharding: keys a to h, set through one plain address")?;
     sharding(stage, findings)?;
     say("\nRead policy REPLICA: reads from replicas, writes to primaries")?;
     read_policy(stage, findings)?;
-    say(&format!("\nApplied while {CLIENTS} clients write and one is idle: the mirror"))?;
+    say(&format!("\nApplied while {CLIENTS} clients write and one is idle: {}", wording.of_mirror()))?;
     stage.folder.apply_mirror()?;
     mirror_on(stage, cuts, findings)?;
     say("\nTraffic mirroring")?;
@@ -44,7 +46,11 @@ pub fn play(stage: &Stage, cuts: bool, findings: &mut Findings) -> anyhow::Resul
     mirror_off(stage, cuts, findings)?;
     if stage.ground.is_captured() {
         say(&format!("\nThe Service is made anew, at {ELSEWHERE}"))?;
-        service_moves(stage, findings)?;
+        stage.folder.move_service(ELSEWHERE)?;
+        match wording {
+            Wording::Filters => filter_is_left_behind(stage, findings)?,
+            Wording::Typed => service_is_followed(stage, findings)?,
+        }
     }
     Ok(())
 }
@@ -55,7 +61,7 @@ fn plain(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     let moved = replies.iter().filter(|reply| reply.starts_with("MOVED ")).count();
     let others = replies.iter().filter(|reply| !reply.starts_with("MOVED ") && *reply != "OK").count();
     let saw = format!("MOVED {moved} times, OK {} times", replies.len() - moved - others);
-    say(&findings.add("set a … h, no filters", "MOVED for some".into(), saw, moved > 0 && others == 0))
+    say(&findings.add("set a … h, as it is", "MOVED for some".into(), saw, moved > 0 && others == 0))
 }
 
 /// Waits until what was applied has come to the sidecar: no key is refused any more.
@@ -71,7 +77,7 @@ fn all_keys_are_taken(stage: &Stage) -> anyhow::Result<()> {
         Ok(true)
     };
     let failed = |error: anyhow::Error| testkit::Error::Failed(error.to_string());
-    wait::until_true("the EnvoyFilters are in force", SEEN, || taken().map_err(failed))
+    wait::until_true("what was applied is in force", SEEN, || taken().map_err(failed))
         .map_err(|error| anyhow::anyhow!("{error}; the last reply: {refusal}\n{}", stage.logs()))
 }
 
@@ -136,8 +142,7 @@ fn mirror_off(stage: &Stage, cuts: bool, findings: &mut Findings) -> anyhow::Res
 }
 
 /// The EnvoyFilter names the listener by the old address: Istio says nothing about that.
-fn service_moves(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
-    stage.folder.move_service(ELSEWHERE)?;
+fn filter_is_left_behind(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     let expected = format!("is now at {ELSEWHERE}");
     let mut page = String::new();
     let seen = wait::until_true("the control plane tells", SEEN, || {
@@ -147,4 +152,19 @@ fn service_moves(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
     let line = page.lines().find(|line| line.contains(&expected)).and_then(|line| line.split_once(": "));
     let line = line.map_or("nothing", |(_, text)| text.trim_matches(['"', ',', ' '])).to_owned();
     say(&findings.add("what the control plane says", expected, line, seen.is_ok()))
+}
+
+/// A RedisService names its host: the new address is as good as the old one was, and nobody has to do anything.
+fn service_is_followed(stage: &Stage, findings: &mut Findings) -> anyhow::Result<()> {
+    let mut replies = Vec::new();
+    let mut all_taken = || -> anyhow::Result<bool> {
+        replies =
+            KEYS.iter().map(|key| stage.ground.ask_at(ELSEWHERE, &["set", key, "-"])).collect::<Result<_, _>>()?;
+        Ok(replies.iter().all(|reply| reply == "OK"))
+    };
+    let failed = |error: anyhow::Error| testkit::Error::Failed(error.to_string());
+    let seen = wait::until_true("the new address is taken", SEEN, || all_taken().map_err(failed));
+    let taken = replies.iter().filter(|reply| *reply == "OK").count();
+    let (expected, saw) = (format!("OK {} times", KEYS.len()), format!("OK {taken} times"));
+    say(&findings.add(&format!("set a … h at {ELSEWHERE}"), expected, saw, seen.is_ok()))
 }

@@ -30,6 +30,13 @@ const MIRROR: [(&str, &str); 2] = [
 ];
 const MIRRORING: &str = include_str!("../../../../../examples/tutorial-mirror/envoyfilter-redis-proxy.yaml");
 
+/// The same in typed resources: one for the cluster, and one for the mirror.
+const TYPED: &str = include_str!("../../../../../examples/tutorial-typed/redis-service.yaml");
+const TYPED_MIRRORING: &str = include_str!("../../../../../examples/tutorial-typed/redis-route.yaml");
+/// The files that they are put into.
+const SERVICE_FILE: &str = "redis-service.yaml";
+const ROUTE_FILE: &str = "redis-route.yaml";
+
 /// The address of the Service redis-cluster, in the files.
 pub const SERVICE: &str = "10.96.0.10";
 /// Where the six servers are, in the files.
@@ -46,18 +53,51 @@ pub const MIRROR_POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 21);
 /// Where the client is, in the files.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 31);
 
+/// In which resources Redis is spoken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wording {
+    /// The tutorial's EnvoyFilters.
+    Filters,
+    /// Typed resources in their place.
+    Typed,
+}
+
+impl Wording {
+    /// What the cluster is made of.
+    pub fn of_cluster(self) -> &'static str {
+        match self {
+            Self::Filters => "the EnvoyFilters custom-redis-cluster and add-redis-proxy",
+            Self::Typed => "the RedisService redis-cluster",
+        }
+    }
+
+    /// What the mirror is made of.
+    pub fn of_mirror(self) -> &'static str {
+        match self {
+            Self::Filters => "the EnvoyFilter add-redis-proxy with a mirror",
+            Self::Typed => "the RedisRoute redis-mirror",
+        }
+    }
+}
+
 /// The folder.
 pub struct Folder {
     path: PathBuf,
+    wording: Wording,
     /// What stands in the files, and what to write instead.
     instead: Vec<(String, String)>,
 }
 
 impl Folder {
-    /// A new folder with everything but the EnvoyFilters and the mirror, and `more` files.
-    pub fn new(path: PathBuf, instead: Vec<(String, String)>, more: &[(&str, String)]) -> anyhow::Result<Self> {
+    /// A new folder with everything but what speaks of Redis and the mirror, and `more` files.
+    pub fn new(
+        path: PathBuf,
+        wording: Wording,
+        instead: Vec<(String, String)>,
+        more: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
-        let folder = Self { path, instead };
+        let folder = Self { path, wording, instead };
         TUTORIAL.iter().try_for_each(|(name, text)| folder.put(name, text))?;
         more.iter().try_for_each(|(name, text)| folder.put(name, text))?;
         Ok(folder)
@@ -67,9 +107,16 @@ impl Folder {
         &self.path
     }
 
-    /// `kubectl apply` of the two EnvoyFilters.
-    pub fn apply_filters(&self) -> anyhow::Result<()> {
-        FILTERS.iter().try_for_each(|(name, text)| self.put(name, text))
+    pub fn wording(&self) -> Wording {
+        self.wording
+    }
+
+    /// `kubectl apply` of the two EnvoyFilters, or of the RedisService.
+    pub fn apply_cluster(&self) -> anyhow::Result<()> {
+        match self.wording {
+            Wording::Filters => FILTERS.iter().try_for_each(|(name, text)| self.put(name, text)),
+            Wording::Typed => self.put(SERVICE_FILE, TYPED),
+        }
     }
 
     /// `kubectl apply` of the mirror's Deployment and Service.
@@ -77,14 +124,20 @@ impl Folder {
         MIRROR.iter().try_for_each(|(name, text)| self.put(name, text))
     }
 
-    /// `kubectl apply` of the EnvoyFilter that mirrors writes.
+    /// `kubectl apply` of the EnvoyFilter that mirrors writes, or of the RedisRoute.
     pub fn mirror_on(&self) -> anyhow::Result<()> {
-        self.put(FILTER, MIRRORING)
+        match self.wording {
+            Wording::Filters => self.put(FILTER, MIRRORING),
+            Wording::Typed => self.put(ROUTE_FILE, TYPED_MIRRORING),
+        }
     }
 
-    /// `kubectl apply` of the EnvoyFilter as it was before.
+    /// `kubectl apply` of the EnvoyFilter as it was before, or `kubectl delete` of the RedisRoute.
     pub fn mirror_off(&self) -> anyhow::Result<()> {
-        self.put(FILTER, FILTERS[1].1)
+        match self.wording {
+            Wording::Filters => self.put(FILTER, FILTERS[1].1),
+            Wording::Typed => Ok(fs::remove_file(self.path.join(ROUTE_FILE))?),
+        }
     }
 
     /// The Service is made anew and gets another address.
@@ -117,6 +170,9 @@ mod tests {
         assert!(text(&MIRROR).contains(&format!("podIP: {MIRROR_POD}\n")));
         for filter in [FILTERS[1].1, MIRRORING] {
             assert!(filter.contains(&format!("name: {SERVICE}_6379")));
+        }
+        for typed in [TYPED, TYPED_MIRRORING] {
+            assert!(!typed.contains(SERVICE) && typed.contains("  host: redis-cluster\n"), "no address to paste");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the demo is played: in network namespaces, with the client's connections captured as in a pod; or, where this
 //! process may not make any, on 127.0.0.1, with a listener that opens a port of its own.
 
-use super::folder::{CLIENT, Folder, MIRROR_POD, SERVERS, SERVICE};
+use super::folder::{CLIENT, Folder, MIRROR_POD, SERVERS, SERVICE, Wording};
 use super::network::{self, Network, ROUTER};
 use crate::demo::redis_cli;
 use crate::demo::say;
@@ -69,8 +69,14 @@ impl Ground {
     }
 
     /// The folder of the control plane.
-    pub fn folder(&self, path: PathBuf, cluster: &Cluster, mirror: &Server) -> anyhow::Result<Folder> {
-        let Self::Open { service, .. } = self else { return Folder::new(path, Vec::new(), &[]) };
+    pub fn folder(
+        &self,
+        path: PathBuf,
+        wording: Wording,
+        cluster: &Cluster,
+        mirror: &Server,
+    ) -> anyhow::Result<Folder> {
+        let Self::Open { service, .. } = self else { return Folder::new(path, wording, Vec::new(), &[]) };
         let first = cluster.node(0).port();
         let mut instead = vec![
             (format!("clusterIP: {SERVICE}\n"), "clusterIP: 127.0.0.1\n".to_owned()),
@@ -92,7 +98,7 @@ impl Ground {
                 format!("redis-cluster-{number}.redis-cluster-nodes.redis.svc.cluster.local, port_value: {PORT}");
             instead.push((name, format!("127.0.0.1, port_value: {}", node.port())));
         }
-        Folder::new(path, instead, &[("open.yaml", open(*service))])
+        Folder::new(path, wording, instead, &[("open.yaml", open(*service))])
     }
 
     /// More arguments of the control plane; the mesh's settings are written into `folder`.
@@ -147,10 +153,15 @@ impl Ground {
 
     /// What a plain client in the pod reads.
     pub fn ask(&self, words: &[&str]) -> anyhow::Result<String> {
+        self.ask_at("redis-cluster", words)
+    }
+
+    /// What it reads when it calls another host; on 127.0.0.1 there is only one.
+    pub fn ask_at(&self, host: &str, words: &[&str]) -> anyhow::Result<String> {
         match self {
-            Self::Captured { network, hosts } => network.pod.within(|| {
-                redis_cli::said(network::with_names(hosts).args(["redis-cli", "-h", "redis-cluster"]).args(words))
-            }),
+            Self::Captured { network, hosts } => network
+                .pod
+                .within(|| redis_cli::said(network::with_names(hosts).args(["redis-cli", "-h", host]).args(words))),
             Self::Open { .. } => redis_cli::run(self.service(), words),
         }
     }

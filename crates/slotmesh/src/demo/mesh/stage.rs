@@ -1,6 +1,6 @@
 //! What runs: six servers, a mirror, the control plane, and a sidecar that knows nothing but where the control plane is.
 
-use super::folder::Folder;
+use super::folder::{Folder, Wording};
 use super::ground::Ground;
 use crate::demo::say;
 use crate::demo::scene::Scene;
@@ -36,13 +36,13 @@ pub struct Stage {
 impl Stage {
     /// Starts everything, up to a sidecar that has what the control plane says; `envoy` is a real Envoy to be used as the
     /// sidecar instead of slotmesh. `captured` asks for network namespaces, if they can be had.
-    pub fn build(envoy: Option<&Path>, captured: bool) -> anyhow::Result<Self> {
+    pub fn build(envoy: Option<&Path>, captured: bool, wording: Wording) -> anyhow::Result<Self> {
         let place = reaper::folder()?;
         let ground = Ground::prepare(place.path(), captured)?;
         say("Starting six servers …")?;
         let cluster = ground.cluster(place.path())?;
         let mirror = ground.mirror(place.path())?;
-        let folder = ground.folder(place.path().join("yaml"), &cluster, &mirror)?;
+        let folder = ground.folder(place.path().join("yaml"), wording, &cluster, &mirror)?;
         say(&format!("Starting the control plane on the files in {} …", folder.path().display()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("control").arg("--files").arg(folder.path()).args(ground.control_args(place.path())?);

@@ -6,6 +6,7 @@
 
 mod world;
 mod patches;
+mod typed;
 mod routes;
 mod nodes;
 mod given;
@@ -139,6 +140,18 @@ const RULES: &[Rule] = &[
         find: patches::odd,
     },
     Rule {
+        code: "SM0107",
+        severity: Severity::Error,
+        advice: "Name a host and port that a Service or ServiceEntry declares, or add it: until then the resource does nothing.",
+        find: typed::no_such_place,
+    },
+    Rule {
+        code: "SM0108",
+        severity: Severity::Error,
+        advice: "Add the Secret with that key to the resource's namespace: until then the resource does nothing.",
+        find: typed::no_such_secret,
+    },
+    Rule {
         code: "SM0201",
         severity: Severity::Error,
         advice: "Add the cluster (a Service, or an EnvoyFilter that adds it), or name one that is there.",
@@ -161,6 +174,18 @@ const RULES: &[Rule] = &[
         severity: Severity::Warning,
         advice: "Use PREFER_REPLICA, or add replicas: with REPLICA every read fails where a shard has none.",
         find: routes::replicas_missing,
+    },
+    Rule {
+        code: "SM0205",
+        severity: Severity::Warning,
+        advice: "Name another cluster as the mirror, or take it out: every command would be carried out twice.",
+        find: routes::mirrored_to_itself,
+    },
+    Rule {
+        code: "SM0206",
+        severity: Severity::Warning,
+        advice: "Set enable_redirection: true, or clients read MOVED and ASK while slots move or a primary fails.",
+        find: routes::redirections_ignored,
     },
     Rule {
         code: "SM0301",

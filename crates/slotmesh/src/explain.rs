@@ -7,7 +7,7 @@ mod rehearsal;
 mod answer;
 mod told;
 
-use crate::ask::{Form, answered, items, show};
+use crate::ask::{Form, KubeArgs, answered, items, show};
 use anyhow::{Context as _, bail};
 use clap::ArgGroup;
 use resp::request::{Scan, Step};
@@ -20,7 +20,7 @@ const REFUSED: u8 = 1;
 /// `slotmesh explain`.
 #[derive(clap::Args, Debug)]
 #[command(group(ArgGroup::new("asked").required(true).multiple(true).args(["command", "key"])))]
-#[command(group(ArgGroup::new("from").args(["admin", "config", "files"])))]
+#[command(group(ArgGroup::new("from").args(["admin", "config", "files", "kube"])))]
 pub struct ExplainArgs {
     /// The command, as one line in the way of redis-cli, or as words
     #[arg(value_name = "COMMAND", allow_negative_numbers = true)]
@@ -37,11 +37,16 @@ pub struct ExplainArgs {
     /// Files of Kubernetes and Istio resources, or folders of them: what the control plane would make of them
     #[arg(long, value_name = "FILES", requires = "proxy", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Whose sidecar, as POD.NAMESPACE: with --files, or with --control
+    #[command(flatten)]
+    kube: KubeArgs,
+    /// Where the control plane's pods are [default: slotmesh-system, or istio-system for istiod]
+    #[arg(long, value_name = "NAME", requires = "kube")]
+    control_namespace: Option<String>,
+    /// Whose sidecar, as POD.NAMESPACE: with --files, --kube or --control
     #[arg(long, value_name = "PROXY")]
     proxy: Option<String>,
     /// Where the pages of the control plane are, which knows whose EnvoyFilter decided what
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["config", "files"])]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["config", "files", "kube"])]
     control: Option<String>,
     /// Only listeners that have this text in their name or address
     #[arg(long, value_name = "TEXT", default_value = "")]

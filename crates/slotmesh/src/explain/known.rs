@@ -37,24 +37,41 @@ impl Known {
         match (&args.config, &args.proxy) {
             (Some(file), _) => offline(file, schema),
             (None, Some(proxy)) if !args.files.is_empty() => made_of(args, proxy, schema),
+            _ if args.kube.kube => in_cluster(args, schema),
             _ => running(args, schema),
         }
     }
 }
 
 fn running(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> {
-    let admin = args.admin.as_deref().unwrap_or("127.0.0.1:15000");
-    let (dump, statuses) = config_of::pages(admin, ADVICE)?;
+    let proxy = Asked::at(args.admin.as_deref().unwrap_or(config_of::ADMIN), ADVICE)?;
+    let (dump, statuses) = config_of::pages(&proxy)?;
     let decided = match &args.control {
         None => Decided::not_asked(),
-        Some(control) => {
-            let id = text(dump.bootstrap(), "/node/id");
-            let own = id.split('~').nth(2).unwrap_or_default();
-            let name = args.proxy.as_deref().unwrap_or(own);
-            Decided::asked(&Asked::at(control, CONTROL)?, name)?
-        }
+        Some(control) => Decided::asked(&Asked::at(control, CONTROL)?, &who(args, &dump))?,
     };
-    Ok(Known { dump, statuses, decided, from: format!("the proxy at {admin}"), schema })
+    Ok(Known { dump, statuses, decided, from: format!("the proxy at {}", proxy.name()), schema })
+}
+
+/// The name by which a control plane knows the proxy.
+fn who(args: &ExplainArgs, dump: &Dump) -> String {
+    let id = text(dump.bootstrap(), "/node/id");
+    let own = id.split('~').nth(2).unwrap_or_default();
+    args.proxy.as_deref().filter(|name| name.contains('.')).unwrap_or(own).to_owned()
+}
+
+/// The sidecar of a pod, and whichever control plane knows it.
+fn in_cluster(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> {
+    let name = args.proxy.as_deref().context("say whose with --proxy POD.NAMESPACE")?;
+    let cluster = args.kube.cluster()?;
+    let proxy = cluster.sidecar(name)?;
+    let (dump, statuses) = config_of::pages(&proxy)?;
+    let who = who(args, &dump);
+    // Without a control plane of ours, or the right to reach it, less is known.
+    let planes = cluster.planes(args.control_namespace.as_deref()).unwrap_or_default();
+    let decided = planes.iter().find_map(|plane| Decided::asked(plane, &who).ok());
+    let decided = decided.unwrap_or_else(Decided::not_asked);
+    Ok(Known { dump, statuses, decided, from: format!("the proxy {}", proxy.name()), schema })
 }
 
 /// A file that holds a bootstrap, or what a proxy has said.

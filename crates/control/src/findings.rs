@@ -179,21 +179,19 @@ impl Findings {
             lines.extend(why.map(|why| (Weight::Note, why)));
         }
         for (filter, patch) in self.patches() {
-            let place = format!("{filter} configPatches[{}]", patch.index);
-            if let Some(nothing) = &patch.nothing {
-                let near = patch.nearest.join(", ");
-                let near = if near.is_empty() { String::new() } else { format!("; near: {near}") };
-                lines.push((Weight::Warning, format!("{place} was applied nowhere: {nothing}{near}")));
-            }
-            lines.extend(patch.warnings.iter().map(|text| (Weight::Warning, format!("{place}: {text}"))));
+            let place = |line: String| (Weight::Warning, format!("{filter} {line}"));
+            lines.extend(patch.lines().map(place));
         }
-        for HeldBack { resource, without, reasons } in &self.held_back {
-            let (without, reasons) = (without.join(", "), reasons.join("; "));
-            let text =
-                format!("{resource} goes out without EnvoyFilter {without}, since proxies would refuse it: {reasons}");
-            lines.push((Weight::Warning, text));
-        }
+        lines.extend(self.held_back.iter().map(|held| (Weight::Warning, held.to_string())));
         lines
+    }
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource, without, reasons } = self;
+        let (without, reasons) = (without.join(", "), reasons.join("; "));
+        write!(f, "{resource} goes out without EnvoyFilter {without}, since proxies would refuse it: {reasons}")
     }
 }
 
@@ -254,6 +252,18 @@ impl From<OfPatch> for Patch {
 }
 
 impl Patch {
+    /// What it does not do, one line each.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        let place = format!("configPatches[{}]", self.index);
+        let nowhere = self.nothing.iter().map(|nothing| {
+            let near = self.nearest.join(", ");
+            let near = if near.is_empty() { String::new() } else { format!("; near: {near}") };
+            format!("{place} was applied nowhere: {nothing}{near}")
+        });
+        let nowhere: Vec<String> = nowhere.collect();
+        nowhere.into_iter().chain(self.warnings.iter().map(move |text| format!("{place}: {text}")))
+    }
+
     fn add(&mut self, one: OfPatch) {
         // None, which is less than any reason, where it was applied.
         if (&one.nothing, &one.nearest) < (&self.nothing, &self.nearest) {

@@ -145,6 +145,21 @@ impl Generator {
         }
     }
 
+    /// One that knows what this one knows, to be turned to a state that is only thought of: what is equal there need not be
+    /// made again.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            filters: self.filters.clone(),
+            views: self.views.clone(),
+            made: self.made.clone(),
+            entries: self.entries.clone(),
+            inbound: self.inbound.clone(),
+            version: self.version,
+            ..Self::new(Arc::clone(&self.schema))
+        }
+    }
+
     /// What `node` gets under `state`. Two calls under one state return the same `Arc` for nodes of one class.
     ///
     /// # Errors
@@ -183,6 +198,10 @@ impl Generator {
     /// What was given under the present state, once for each class of proxies that has asked.
     pub(crate) fn given(&self) -> Vec<Arc<Snapshot>> {
         self.classes.values().cloned().collect()
+    }
+
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// The EnvoyFilters of the present state.

@@ -22,6 +22,7 @@ mod numbers;
 mod access;
 mod driver;
 
+pub use ::kube::Client;
 pub use access::{Access, AccessError};
 pub use driver::{Patience, follow};
 pub(crate) use mirror::Content;

@@ -31,7 +31,7 @@ pub(crate) enum Side {
 pub(crate) struct Chosen(Vec<bool>);
 
 /// All EnvoyFilters of one state.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Filters {
     read: Vec<Known>,
     outbound: Vec<EnvoyFilter>,
@@ -43,6 +43,7 @@ pub(crate) struct Filters {
 }
 
 /// One EnvoyFilter as it stands in its file.
+#[derive(Clone)]
 struct Known {
     object: Arc<Object>,
     read: Result<EnvoyFilter, NotRead>,

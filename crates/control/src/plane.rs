@@ -38,6 +38,15 @@ pub struct Plane {
     fingerprints: RandomState,
 }
 
+/// See [`Plane::trial`].
+pub(crate) struct Trial {
+    pub(crate) state: Arc<State>,
+    pub(crate) generator: Generator,
+    /// The proxies whose streams are open.
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) moved: Moved,
+}
+
 struct Inner {
     generator: Generator,
     /// `None` until the first state is published.
@@ -132,6 +141,20 @@ impl Plane {
             inner.stir();
         }
         Ok(given)
+    }
+
+    /// What it takes to think a change through without making it: the state that is served, who makes resources of it, and
+    /// whom it is served to. `None` before the first state.
+    pub(crate) fn trial(&self) -> Option<Trial> {
+        let inner = self.inner();
+        let state = inner.state.clone()?;
+        let nodes = inner.nodes.values().map(|(_, node)| Arc::clone(node)).collect();
+        Some(Trial { state, generator: inner.generator.fork(), nodes, moved: inner.moved.clone() })
+    }
+
+    /// Envoy's API.
+    pub(crate) fn schema(&self) -> Arc<Schema> {
+        Arc::clone(self.inner().generator.schema())
     }
 
     /// A number that moves with whatever may change [`Plane::findings`], and when it last did.

@@ -33,7 +33,7 @@ pub enum Command {
         files: Vec<PathBuf>,
     },
     /// Serves proxies over xDS what Kubernetes and Istio resources say, or shows what one would receive
-    Control(ControlArgs),
+    Control(Box<ControlArgs>),
     /// Shows what EnvoyFilters make of what a proxy has, as istiod applies them, and why one does nothing
     Patch(PatchArgs),
     /// Prints typed Redis resources as EnvoyFilters of the same effect, or EnvoyFilters as typed resources
@@ -104,6 +104,15 @@ pub struct ControlArgs {
     /// Where /ready, /metrics and /debug are
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15014", conflicts_with = "print")]
     pub http: SocketAddr,
+    /// Where the API server has resources judged at `kubectl apply`, usually 0.0.0.0:15017
+    #[arg(long, value_name = "ADDRESS", requires = "kube")]
+    pub webhook: Option<SocketAddr>,
+    /// The Service by which the API server reaches it [default: slotmesh-control in the own namespace, or slotmesh-system]
+    #[arg(long, value_name = "NAME.NAMESPACE", requires = "webhook")]
+    pub webhook_service: Option<ServiceName>,
+    /// The ValidatingWebhookConfiguration that is to trust the certificate which it makes for itself
+    #[arg(long, value_name = "NAME", default_value = "slotmesh", requires = "webhook")]
+    pub webhook_configuration: String,
 }
 
 /// `slotmesh proxy`.
@@ -264,6 +273,27 @@ impl FromStr for HostPort {
     }
 }
 
+/// `slotmesh-control.slotmesh-system`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceName {
+    pub name: String,
+    pub namespace: String,
+}
+
+impl FromStr for ServiceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_label = |part: &str| {
+            let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            (1..=63).contains(&part.len()) && part.bytes().all(is_fit) && !part.starts_with('-') && !part.ends_with('-')
+        };
+        let parts = text.split_once('.').filter(|(name, namespace)| is_label(name) && is_label(namespace));
+        let (name, namespace) = parts.ok_or("write NAME.NAMESPACE")?;
+        Ok(Self { name: name.to_owned(), namespace: namespace.to_owned() })
+    }
+}
+
 /// Writes to standard output; an error when nobody reads it any more.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -279,6 +309,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_a_service_has_two_parts() {
+        let read = "slotmesh-control.slotmesh-system".parse::<ServiceName>().unwrap();
+        assert_eq!((read.name.as_str(), read.namespace.as_str()), ("slotmesh-control", "slotmesh-system"));
+        for wrong in ["control", "a.b.svc", ".b", "a.", "A.b", "-a.b", "a.b-"] {
+            assert!(wrong.parse::<ServiceName>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod print;
 mod kube;
+mod webhook;
 mod serve;
 
 use crate::cli::ControlArgs;

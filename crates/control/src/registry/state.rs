@@ -3,10 +3,10 @@
 use super::endpoints::Sources;
 use super::rules::{Authentication, Modes, Rule, Scope, modes, rule_for};
 use super::served::{Served, Servers};
-use super::service::{Origin, Resolution, Service};
-use super::{entries, kubernetes};
+use super::service::{Resolution, Service};
+use super::{entries, kubernetes, notes};
 use crate::node::Node;
-use crate::object::{Body, Labels, Object, selects};
+use crate::object::{Body, Key, Labels, Object, selects};
 use crate::typed::Typed;
 use crate::written::mesh::Mesh;
 use config::Problem;
@@ -27,6 +27,10 @@ pub struct State {
     pub refused: Vec<Problem>,
     /// What was understood but will not do what its user may expect.
     pub notes: Vec<Problem>,
+    /// Of these, what an object that is still to come can mend.
+    pub(crate) awaiting: Vec<Problem>,
+    /// What it was made of, the oldest first.
+    objects: Vec<Arc<Object>>,
     rules: Vec<Arc<Rule>>,
     scopes: Vec<Arc<Scope>>,
     authentications: Vec<Arc<Authentication>>,
@@ -54,12 +58,14 @@ impl State {
         let mut typed = Typed::new(&objects, &services, &mesh, former.map(|state| &state.typed));
         let mut state = Self {
             refused: std::mem::take(&mut typed.refused),
+            awaiting: std::mem::take(&mut typed.awaiting),
+            objects: objects.iter().copied().cloned().collect(),
             typed,
             rules,
             headless: headless(&services),
             has_machine_local: services.iter().any(|service| service.machine_local),
             servers: Servers::new(&services),
-            notes: notes(plain(), &services),
+            notes: notes::of(plain(), &services),
             services,
             envoy_filters: Vec::new(),
             scopes: Vec::new(),
@@ -71,6 +77,23 @@ impl State {
             state.take(object, &sources);
         }
         state
+    }
+
+    /// What it would be with `object` in the place of the one of its name.
+    pub(crate) fn with(&self, object: Arc<Object>) -> Self {
+        let key = object.key();
+        let others = self.objects.iter().filter(|other| other.key() != key);
+        Self::new(others.chain([&object]), Arc::clone(&self.mesh), Some(self))
+    }
+
+    /// The object of that name.
+    pub(crate) fn object(&self, key: &Key) -> Option<&Arc<Object>> {
+        self.objects.iter().find(|object| object.body.kind() == key.kind && object.key() == *key)
+    }
+
+    /// All pods, in no order.
+    pub(crate) fn pods(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.pods.values()
     }
 
     fn take(&mut self, object: &Arc<Object>, sources: &Sources) {
@@ -233,39 +256,4 @@ impl Named for Rule {
 fn headless(services: &[Arc<Service>]) -> HashSet<String> {
     let headless = services.iter().filter(|service| service.resolution == Resolution::Headless);
     headless.flat_map(|service| service.endpoints.iter().map(|endpoint| endpoint.address.clone())).collect()
-}
-
-fn notes<'o>(objects: impl Iterator<Item = &'o Object> + Clone, services: &[Arc<Service>]) -> Vec<Problem> {
-    let templates: Vec<(&str, &Labels)> = objects
-        .clone()
-        .filter_map(|object| match &object.body {
-            Body::Template(labels) => Some((object.meta.namespace.as_str(), labels)),
-            _ => None,
-        })
-        .collect();
-    let mut notes = Vec::new();
-    for object in objects.filter(|object| matches!(object.body, Body::Service(_))) {
-        let meta = &object.meta;
-        let known = services.iter().find(|service| {
-            service.origin == Origin::Kubernetes && service.name == meta.name && service.namespace == meta.namespace
-        });
-        let Some(service) = known else { continue };
-        let mut tell = |path: &str, text: &str| {
-            let (file, line) = (object.file.to_string(), object.line);
-            notes.push(Problem { file, line, path: path.to_owned(), text: text.to_owned() });
-        };
-        if service.addresses.is_empty() && service.resolution == Resolution::Endpoints {
-            tell("spec.clusterIP", "is missing, so that no listener can be made: write the service's address, or None");
-        }
-        let has_workload = |selector: &Labels| {
-            templates.iter().any(|(namespace, labels)| *namespace == service.namespace && selects(selector, labels))
-        };
-        if service.endpoints.is_empty() && service.selector.as_ref().is_some_and(has_workload) {
-            tell(
-                "spec.selector",
-                "selects pods whose addresses are not known: add the Pods, an EndpointSlice or WorkloadEntries",
-            );
-        }
-    }
-    notes
 }

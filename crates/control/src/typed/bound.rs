@@ -60,6 +60,8 @@ pub(crate) struct Typed {
     accepted: BTreeMap<Key, Arc<Object>>,
     /// What is refused.
     pub(crate) refused: Vec<Problem>,
+    /// What of this another object that is still to come can mend.
+    pub(crate) awaiting: Vec<Problem>,
 }
 
 /// What a resource decides, and for what.
@@ -109,10 +111,12 @@ impl Typed {
                     kept = "; its version before stays in force";
                 }
             }
-            typed.refused.extend(faults.into_iter().map(|fault| {
+            for fault in faults {
                 let text = format!("{} {}: {}{kept}", declared.word(), object.meta.name, fault.text);
-                Fault { text, ..fault }.problem(object, &declared.document)
-            }));
+                let problem = Fault { text, ..fault.clone() }.problem(object, &declared.document);
+                typed.awaiting.extend(fault.awaits.then(|| problem.clone()));
+                typed.refused.push(problem);
+            }
         }
         typed.bounds = bounds(claims, former.map_or(&[][..], |former| &former.bounds));
         typed
@@ -204,11 +208,11 @@ impl<'o> Claim<'o> {
         let namespace = &object.meta.namespace;
         let service = match place.world.service(host, namespace) {
             Ok(service) => service,
-            Err(text) => return place.wrong(path, format!("host {text}")),
+            Err(text) => return place.lacks(path, format!("host {text}")),
         };
         let port = match port(service, number) {
             Ok(port) => port,
-            Err(text) => return place.wrong("spec.port", text),
+            Err(text) => return place.lacks("spec.port", text),
         };
         let found_out = Upstream::found_out(service, port, place);
         let is_wide = *namespace == service.namespace || *namespace == place.world.mesh.root_namespace;

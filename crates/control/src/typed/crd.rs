@@ -174,6 +174,10 @@ fn structural(schema: &mut Value) {
     if fields.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
         fields.remove("format");
     }
+    if let Some(Value::String(text)) = fields.get_mut("description") {
+        // Lines of source code are nobody else's.
+        *text = text.split('\n').collect::<Vec<_>>().join(" ");
+    }
     // An optional one: itself, or null.
     for word in ["anyOf", "allOf"] {
         let Some(Value::Array(choices)) = fields.remove(word) else { continue };

@@ -11,11 +11,18 @@ pub(crate) struct Fault {
     /// As users write it: `spec.routes[0].to.host`.
     pub(crate) path: String,
     pub(crate) text: String,
+    /// Whether another object that is still to come can mend it: a service or a Secret that is not there yet.
+    pub(crate) awaits: bool,
 }
 
 impl Fault {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), awaits: false }
+    }
+
+    /// That something is not there yet.
+    pub(crate) fn awaiting(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { awaits: true, ..Self::new(path, text) }
     }
 
     /// The same with the file and line where `document` has the field.

@@ -132,11 +132,11 @@ impl Place<'_, '_> {
     pub(super) fn target(&mut self, to: &Destination, at: &str) -> Option<Target> {
         let service = match self.world.service(&to.host, self.namespace) {
             Ok(service) => service,
-            Err(text) => return self.wrong(&format!("{at}.host"), format!("host {text}")),
+            Err(text) => return self.lacks(&format!("{at}.host"), format!("host {text}")),
         };
         match port(service, to.port) {
             Ok(port) => Some(Target { host: service.host.clone(), port: port.number }),
-            Err(text) => self.wrong(&format!("{at}.port"), text),
+            Err(text) => self.lacks(&format!("{at}.port"), text),
         }
     }
 
@@ -174,16 +174,22 @@ impl Place<'_, '_> {
             let own = world.secrets.keys().filter(|(namespace, _)| *namespace == self.namespace);
             let like = near(&key.name, own.map(|(_, name)| *name));
             return self
-                .wrong(&format!("{at}.name"), format!("there is no Secret {}/{}{like}", self.namespace, key.name));
+                .lacks(&format!("{at}.name"), format!("there is no Secret {}/{}{like}", self.namespace, key.name));
         };
         match secret.text(&key.key) {
             Some(Ok(text)) => Some(text),
             Some(Err(())) => self.wrong(&format!("{at}.key"), "its value is not text"),
             None => {
                 let like = near(&key.key, secret.keys());
-                self.wrong(&format!("{at}.key"), format!("the Secret {} has no key {}{like}", key.name, key.key))
+                self.lacks(&format!("{at}.key"), format!("the Secret {} has no key {}{like}", key.name, key.key))
             }
         }
+    }
+
+    /// Something that it names is not there yet.
+    pub(super) fn lacks<T>(&mut self, path: &str, text: impl Into<String>) -> Option<T> {
+        self.faults.push(Fault::awaiting(path, text));
+        None
     }
 
     pub(super) fn wrong<T>(&mut self, path: &str, text: impl Into<String>) -> Option<T> {

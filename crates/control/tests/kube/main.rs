@@ -9,3 +9,8 @@ mod world;
 mod faults;
 mod real;
 mod start;
+
+mod asking;
+mod hooks;
+mod webhook;
+mod real_webhook;

@@ -1,12 +1,12 @@
 //! Serving: reads the folder, listens to the API server, announces every address, and runs until it is told to end.
 
-use super::kube;
+use super::{kube, webhook};
 use crate::cli::ControlArgs;
 use crate::running;
 use ::control::Schema;
 use ::control::face::{self, Face};
 use ::control::files::Files;
-use ::control::kube::Mirror;
+use ::control::kube::{Client, Mirror};
 use ::control::plane::Plane;
 use ::control::watch::Watcher;
 use anyhow::Context as _;
@@ -29,7 +29,8 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
     let tls = tls(args)?;
     let plane = Arc::new(Plane::new(Arc::new(Schema::load_mesh()?)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mirror = kube::start(args, &runtime)?;
+    let kube = kube::start(args, &runtime)?;
+    let mirror = kube.as_ref().map(|(mirror, _)| Arc::clone(mirror));
     let watcher = first_look(args, &plane, mirror.clone())?;
     // The one end is dropped when serving ends, which ends the watching; the other when watching ends.
     let (_serving, ended) = mpsc::channel();
@@ -38,7 +39,7 @@ pub fn run(args: &ControlArgs) -> anyhow::Result<()> {
         watcher.run(&ended);
         drop(watching);
     })?;
-    let served = runtime.block_on(serve(args, (plane, mirror), tls, failed));
+    let served = runtime.block_on(serve(args, (plane, kube), tls, failed));
     runtime.shutdown_timeout(DRAIN);
     served
 }
@@ -58,7 +59,7 @@ fn first_look(args: &ControlArgs, plane: &Arc<Plane>, mirror: Option<Arc<Mirror>
 
 async fn serve(
     args: &ControlArgs,
-    (plane, kube): (Arc<Plane>, Option<Arc<Mirror>>),
+    (plane, kube): (Arc<Plane>, Option<(Arc<Mirror>, Client)>),
     tls: Option<ServerTls>,
     failed: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -70,6 +71,12 @@ async fn serve(
     if let Some(address) = args.xds_tls {
         let (listener, secured) = (listen(address, "xds_tls").await?, server.clone());
         tasks.spawn(async move { Ok(secured.serve(listener, tls).await?) });
+    }
+    let (kube, client) = kube.unzip();
+    if let (Some(address), Some(client)) = (args.webhook, client) {
+        let (listener, plane) = (listen(address, "webhook").await?, Arc::clone(&plane));
+        let settings = webhook::settings(args);
+        tasks.spawn(async move { Ok(::control::webhook::serve(listener, plane, client, settings).await?) });
     }
     let (listener, face) = (listen(args.http, "http").await?, Face { plane, server: server.clone(), kube });
     tasks.spawn(async move { Ok(face::serve(listener, face).await?) });

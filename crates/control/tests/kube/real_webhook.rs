@@ -1,0 +1,1 @@
+//! The webhook asked by a real API server.

@@ -177,7 +177,7 @@ fn what_is_explained_is_what_happens() {
     }
     let (status, page, _) = run(&["MGET key:1 key:2 key:3", "--admin", &admin]);
     assert!(status == 0 && page.matches("  sends       MGET key:").count() == 3, "{page}");
-    assert!(page.contains("(replica)") && page.contains("--control HOST:PORT"), "{page}");
+    assert!(page.contains("(replica)") && !page.contains("--control HOST:PORT"), "{page}");
     let (status, everywhere) = filter(&["FLUSHALL", "--admin", &admin]);
     let primaries: BTreeSet<String> =
         cluster.primaries().unwrap().iter().map(|index| cluster.addresses()[*index].clone()).collect();
@@ -251,7 +251,7 @@ fn a_control_plane_tells_which_patch_it_was() {
     assert!(page.contains(line) && page.contains("envoyfilter-redis-proxy.yaml:3) replaced"), "{status} {page}{told}");
     assert!(!page.contains("--control HOST:PORT"), "{page}");
     let (_, page, _) = run(&args[..3]);
-    assert!(page.contains("the control plane, version "), "{page}");
+    assert!(page.contains("the control plane, version ") && page.contains("--control HOST:PORT"), "{page}");
     drop(proxy);
 }
 

@@ -4,6 +4,7 @@
 //! what is known to go wrong. Each rule is a pure function from that world to findings, with a code of its own; the
 //! codes are explained in `docs/analyze.md`.
 
+mod source;
 mod world;
 mod patches;
 mod typed;
@@ -12,6 +13,7 @@ mod nodes;
 mod given;
 
 pub use given::{Decided, Given, NotGiven, given};
+pub use source::{Source, Unlisted};
 
 use crate::written::mesh::Mesh;
 use config::Schema;
@@ -204,7 +206,13 @@ const RULES: &[Rule] = &[
 /// What is wrong with files that are given as name and text; those that matter most come first.
 #[must_use]
 pub fn of(schema: &Arc<Schema>, files: &[(String, String)], mesh: Mesh) -> Vec<Finding> {
-    let world = World::new(schema, files, mesh);
+    of_source(schema, Source::of_files(files), mesh)
+}
+
+/// The same of objects from anywhere.
+#[must_use]
+pub fn of_source(schema: &Arc<Schema>, source: Source, mesh: Mesh) -> Vec<Finding> {
+    let world = World::new(schema, source, mesh);
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| applied(rule, &world)).collect();
     let key = |one: &Finding| (one.severity, one.code, one.file.clone(), one.line, one.about.clone(), one.text.clone());
     findings.sort_by_key(key);

@@ -8,9 +8,9 @@
 //! known once it is whole, and a watch goes on where the last one ended.
 
 // What is asked for, and what is kept of the answer.
-mod kinds;
+pub(crate) mod kinds;
 mod trim;
-mod wire;
+pub(crate) mod wire;
 mod shelf;
 
 // What to ask next.

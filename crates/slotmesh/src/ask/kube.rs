@@ -9,8 +9,9 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -19,14 +20,23 @@ use tokio::time::timeout;
 /// For the API server's answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// For the reason why a connection has ended.
+const AFTERWARDS: Duration = Duration::from_millis(500);
+
+/// For everything that it has.
+const LONG: Duration = Duration::from_secs(180);
+
 /// Where the control plane's pages are in its pod, and a sidecar's admin page in its own.
 pub const PAGES: u16 = 15014;
 /// See [`PAGES`].
 pub const ADMIN: u16 = 15000;
 
 /// The control planes whose pages are known: label, and the namespace where it usually is.
-const PLANES: [(&str, &str); 2] =
-    [("app.kubernetes.io/name=slotmesh-control", "slotmesh-system"), ("app=istiod", "istio-system")];
+const PLANES: [(&str, &str); 3] = [
+    ("app.kubernetes.io/name=slotmesh-control", "slotmesh-system"),
+    ("app.kubernetes.io/name=slotmesh-control", "istio-system"),
+    ("app=istiod", "istio-system"),
+];
 
 const ADVICE: &str = "the pod was reached through the API server; does it listen on that port?";
 
@@ -77,17 +87,33 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Why the last connection could not be led on.
+    /// Why the last connection could not be led on, once that is known.
     pub fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let began = Instant::now();
+        loop {
+            let known = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if known.is_some() || began.elapsed() > AFTERWARDS * 2 {
+                return known;
+            }
+            std::thread::sleep(AFTERWARDS / 20);
+        }
     }
 }
 
 impl Cluster {
-    /// Waits for what is asked of the server.
+    /// Waits for an answer of the server.
     pub fn wait<T>(&self, answer: impl Future<Output = T>) -> anyhow::Result<T> {
-        let waited = self.runtime.block_on(async { timeout(PATIENCE, answer).await });
-        waited.map_err(|_| anyhow!("the API server has not answered within {} s", PATIENCE.as_secs()))
+        self.wait_for(PATIENCE, answer)
+    }
+
+    /// Waits for many answers.
+    pub fn wait_long<T>(&self, answers: impl Future<Output = T>) -> anyhow::Result<T> {
+        self.wait_for(LONG, answers)
+    }
+
+    fn wait_for<T>(&self, time: Duration, answer: impl Future<Output = T>) -> anyhow::Result<T> {
+        let waited = self.runtime.block_on(async { timeout(time, answer).await });
+        waited.map_err(|_| anyhow!("the API server has not answered within {} s", time.as_secs()))
     }
 
     /// The pages at a port of a pod.
@@ -148,12 +174,17 @@ async fn lead(mut client: TcpStream, pods: &Api<Pod>, pod: &str, port: u16) -> a
     let mut forwarder = forwarding.context("the API server does not forward to it")?;
     let mut stream = forwarder.take_stream(port).context("the API server forwards another port")?;
     let refused = forwarder.take_error(port).context("the API server forwards another port")?;
-    let copied = copy_bidirectional(&mut client, &mut stream);
+    let mut refused = pin!(refused);
     tokio::select! {
-        done = copied => drop(done),
-        Some(error) = refused => bail!("{error}"),
+        biased;
+        Some(error) = &mut refused => bail!("{error}"),
+        _ = copy_bidirectional(&mut client, &mut stream) => {}
     }
-    Ok(())
+    // The reason may come behind the end.
+    match timeout(AFTERWARDS, refused).await {
+        Ok(Some(error)) => bail!("{error}"),
+        _ => Ok(()),
+    }
 }
 
 /// A port that is forwarded somewhere.

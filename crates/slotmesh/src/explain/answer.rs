@@ -43,7 +43,6 @@ pub fn answer(known: &Known, words: &[Vec<u8>], only: Option<&[u8]>, listener: &
         "from": known.from,
         "command": shown(words),
         "effect": effect(words),
-        "owner_is_known": !known.decided.is_open,
         "filters": filters,
     }))
 }

@@ -31,10 +31,16 @@ pub fn told(answer: &Value) -> String {
     for filter in filters {
         of_filter(&mut page, filter);
     }
-    if answer["owner_is_known"] == false && !filters.is_empty() {
+    if is_open(filters) {
         page.push_str("\n--control HOST:PORT asks the control plane which EnvoyFilter decided it\n");
     }
     page
+}
+
+/// Whether there is somebody who knows more, and was not asked.
+fn is_open(filters: &[Value]) -> bool {
+    let rows = filters.iter().flat_map(|filter| items(filter, "/decided"));
+    rows.into_iter().any(|row| row["asks_control"] == true)
 }
 
 fn line(page: &mut String, indent: usize, left: &str, right: &str) {
@@ -100,7 +106,8 @@ fn of_key(page: &mut String, key: &Value) {
         line(page, 4, "chosen by", by);
     }
     if !items(key, "/nodes").is_empty() {
-        line(page, 4, "node", &nodes(items(key, "/nodes"), " or "));
+        let between = if key["key"].is_string() { " or " } else { ", " };
+        line(page, 4, "node", &nodes(items(key, "/nodes"), between));
     }
     for mirror in items(key, "/mirrors") {
         line(page, 4, "mirror", &of_mirror(mirror));

@@ -212,6 +212,8 @@ fn forward(stream: TcpStream, path: &str, world: &Mutex<World>) {
     }
     let Some(mut pod) = at.and_then(|at| TcpStream::connect(at).ok()) else {
         let _ = socket.send(Message::binary([&[1][..], b"connection refused in the pod"].concat()));
+        // What is closed with something unread is reset, and takes the words along.
+        let _ = socket.read();
         let _ = socket.close(None);
         return;
     };

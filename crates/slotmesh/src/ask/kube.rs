@@ -175,14 +175,20 @@ async fn lead(mut client: TcpStream, pods: &Api<Pod>, pod: &str, port: u16) -> a
     let mut stream = forwarder.take_stream(port).context("the API server forwards another port")?;
     let refused = forwarder.take_error(port).context("the API server forwards another port")?;
     let mut refused = pin!(refused);
-    tokio::select! {
+    let said = tokio::select! {
         biased;
-        Some(error) = &mut refused => bail!("{error}"),
-        _ = copy_bidirectional(&mut client, &mut stream) => {}
-    }
+        said = &mut refused => Some(said),
+        _ = copy_bidirectional(&mut client, &mut stream) => None,
+    };
     // The reason may come behind the end.
-    match timeout(AFTERWARDS, refused).await {
-        Ok(Some(error)) => bail!("{error}"),
+    let said = match said {
+        Some(said) => said,
+        None => timeout(AFTERWARDS, refused).await.ok().flatten(),
+    };
+    drop(stream);
+    match (said, timeout(AFTERWARDS, forwarder.join()).await) {
+        (Some(error), _) => bail!("{error}"),
+        (None, Ok(Err(error))) => Err(error.into()),
         _ => Ok(()),
     }
 }

@@ -22,6 +22,9 @@ pub use table::table;
 /// The exit status when nobody could be asked.
 pub const UNANSWERED: u8 = 2;
 
+/// How much of a refusal is repeated, in characters.
+const MOST_SAID: usize = 200;
+
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
@@ -88,7 +91,8 @@ impl Asked {
     pub fn json(&self, path: &str) -> anyhow::Result<Value> {
         let page = self.page(path)?;
         if page.status != 200 {
-            bail!("http://{}{path} says {}; {}", self.name, page.status, self.advice);
+            let said: String = page.body.lines().next().unwrap_or_default().chars().take(MOST_SAID).collect();
+            bail!("http://{}{path} says {} {said}; {}", self.name, page.status, self.advice);
         }
         serde_json::from_str(&page.body)
             .with_context(|| format!("http://{}{path} is not JSON; {}", self.name, self.advice))

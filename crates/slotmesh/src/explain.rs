@@ -14,11 +14,19 @@ use resp::request::{Scan, Step};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+  slotmesh explain 'GET foo'                                        of the proxy on this machine
+  slotmesh explain 'MGET a b' -c envoy.yaml                         of a bootstrap
+  slotmesh explain 'SET foo 1' --files DIR --proxy POD.NAMESPACE    of what a control plane would make of files
+  slotmesh explain --key foo --kube --proxy POD.NAMESPACE           of a sidecar in a cluster";
+
 /// The exit status for a command that is refused, or that leads nowhere.
 const REFUSED: u8 = 1;
 
 /// `slotmesh explain`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("asked").required(true).multiple(true).args(["command", "key"])))]
 #[command(group(ArgGroup::new("from").args(["admin", "config", "files", "kube"])))]
 pub struct ExplainArgs {

@@ -9,6 +9,9 @@ use std::process::ExitCode;
 /// The exit status when a proxy has not what it should have.
 const BEHIND: u8 = 1;
 
+/// Characters of a UUID.
+const UUID: usize = 36;
+
 const ADVICE: &str = "start `slotmesh control`, or say with --control where its --http is (kubectl port-forward for one \
                       in a cluster)";
 
@@ -124,10 +127,18 @@ fn judged(lane: &Value) -> Value {
     judged
 }
 
-/// The version in a nonce, which is `VERSION/NUMBER`.
+/// The version in a nonce: ours is `VERSION/NUMBER`, istiod's the version with a UUID behind it.
 fn version(nonce: &str) -> Option<&str> {
-    let version = nonce.rsplit_once('/').map_or(nonce, |(version, _)| version);
+    let version = match nonce.len().checked_sub(UUID).and_then(|start| nonce.split_at_checked(start)) {
+        Some((version, end)) if is_uuid(end) => version,
+        _ => nonce.rsplit_once('/').map_or(nonce, |(version, _)| version),
+    };
     (!version.is_empty()).then_some(version)
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// What is wrong with EnvoyFilters, one line each.
@@ -233,7 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_without_a_number_is_a_version() {
+    fn versions_stand_in_nonces() {
+        let istiod = "2026-11-23T17:19:58Z/151a50712c-403b-41fe-85bc-36aed4371950";
+        assert_eq!(version(istiod), Some("2026-11-23T17:19:58Z/15"));
         assert_eq!((version("7/12"), version("7"), version("")), (Some("7"), Some("7"), None));
     }
 }

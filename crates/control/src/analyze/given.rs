@@ -9,7 +9,7 @@ use crate::print;
 use crate::registry::State;
 use crate::snapshot::Snapshot;
 use crate::written::mesh::Mesh;
-use config::{Mismatch, Schema};
+use config::{Mismatch, Problem, Schema};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Given {
     pub shown: Value,
     /// Who decided what in it.
     pub decided: Vec<Decided>,
+    /// What keeps files and resources from counting.
+    pub problems: Vec<Problem>,
 }
 
 /// That a resource decided something of a listener or cluster.
@@ -67,7 +69,9 @@ pub fn given(schema: &Arc<Schema>, files: &[(String, String)], mesh: Mesh, proxy
     let who = serde_json::json!({"id": node.id, "metadata": node.metadata});
     let mut decided = by_patches(&state, &snapshot);
     decided.extend(by_typed(&state, &node, &objects));
-    Ok(Given { shown: print::json(schema, &who, &snapshot), decided })
+    let (refused, _) = generator.problems(&state);
+    let problems = source.problems.into_iter().chain(state.refused.iter().cloned()).chain(refused).collect();
+    Ok(Given { shown: print::json(schema, &who, &snapshot), decided, problems })
 }
 
 fn node(all: &[Document], proxy: &str) -> Result<Node, NotGiven> {

@@ -9,6 +9,7 @@ use ::control::analyze::given;
 use anyhow::Context as _;
 use config::{Schema, load_file_with_dump};
 use serde_json::{Value, json};
+use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -99,6 +100,9 @@ fn offline(file: &Path, schema: Arc<Schema>) -> anyhow::Result<Known> {
 fn made_of(args: &ExplainArgs, proxy: &str, schema: Arc<Schema>) -> anyhow::Result<Known> {
     let files = analyze::read(&args.files)?;
     let given = given(&schema, &files, Mesh::default(), proxy)?;
+    for problem in &given.problems {
+        writeln!(stderr(), "error: {problem}")?;
+    }
     let all = |key: &str, of: &str| {
         let written = crate::ask::items(&given.shown, key).iter();
         written.map(|one| json!({of: one})).collect::<Vec<_>>()

@@ -53,6 +53,17 @@ pub enum Members {
     Assumed(View),
 }
 
+impl Members {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let (Self::Known(view) | Self::Assumed(view)) = self;
+        match view {
+            View::Slots(topology) => topology.nodes().len(),
+            View::Hosts(hosts) => hosts.len(),
+        }
+    }
+}
+
 impl Meant {
     /// The Redis filter `config` of a dump, and its clusters.
     ///

@@ -4,6 +4,9 @@ use crate::ask::{items, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 
+/// Files do not know, Envoy does not tell, and a proxy does not ask before somebody needs it.
+const UNKNOWN: &str = "; which node that is, is not known here";
+
 /// How wide the words on the left are.
 const LEFT: usize = 12;
 
@@ -49,7 +52,9 @@ fn line(page: &mut String, indent: usize, left: &str, right: &str) {
 
 fn of_filter(page: &mut String, filter: &Value) {
     let (name, address, chain) = (text(filter, "/listener"), text(filter, "/address"), text(filter, "/filter_chain"));
-    let _ = writeln!(page, "\nlistener {name} at {address}, filter chain {chain}");
+    let matches = filter["filter_chain_match"].as_object().filter(|matches| !matches.is_empty());
+    let matches = matches.map(|_| format!(" ({})", filter["filter_chain_match"])).unwrap_or_default();
+    let _ = writeln!(page, "\nlistener {name} at {address}, filter chain {chain}{matches}");
     let timeout = filter["op_timeout"].as_str().unwrap_or("none");
     line(page, 2, "settings", &format!("reads by {}, time-out {timeout}", text(filter, "/read_policy")));
     if filter["asks_for_password"] == true {
@@ -153,9 +158,9 @@ fn node(node: &Value) -> String {
     match (node["address"].as_str(), node["role"].as_str()) {
         (Some(address), Some(role)) => format!("{address} ({role})"),
         (Some(address), None) => address.to_owned(),
-        (None, Some("primary")) => "the primary of its shard, which only a running proxy knows".to_owned(),
-        (None, Some(role)) => format!("a {role} of its shard, which only a running proxy knows"),
-        (None, None) => "a member, which only a running proxy knows".to_owned(),
+        (None, Some("primary")) => format!("the primary of its shard{UNKNOWN}"),
+        (None, Some(role)) => format!("a {role} of its shard{UNKNOWN}"),
+        (None, None) => format!("a member{UNKNOWN}"),
     }
 }
 

@@ -57,6 +57,33 @@ async fn status_finds_the_control_plane_by_its_label() {
     assert!(elsewhere.0 == 2 && elsewhere.2.contains("in nowhere"), "{}", elsewhere.2);
 }
 
+/// istiod's page as it is, but for the names: it has no page about EnvoyFilters.
+const SYNCZ: &str = r#"[{"cluster_id": "Kubernetes", "proxy": "client.redis", "proxy_type": "sidecar", "istio_version": "1.31.0",
+  "resources": {
+    "type.googleapis.com/envoy.config.cluster.v3.Cluster": {
+      "sent": "2026-11-23T17:19:58Z/151a50712c-403b-41fe-85bc-36aed4371950",
+      "acked": "2026-11-23T17:19:58Z/151a50712c-403b-41fe-85bc-36aed4371950"},
+    "type.googleapis.com/envoy.config.listener.v3.Listener": {
+      "sent": "2026-11-23T17:19:58Z/1575099c79-be02-4468-b12b-25fa8c273a38",
+      "acked": "2026-11-23T17:19:51Z/148d08d080-61fa-4a14-904b-1252bc064df7",
+      "lastError": "Error adding/updating listener(s) 10.96.0.10_6379: bad"}}}]"#;
+
+#[test]
+fn status_asks_istiod_where_there_is_no_other_control_plane() {
+    let api = Api::start(&[]);
+    let mut istiod = control("istiod-1", "Running");
+    istiod["metadata"]["namespace"] = "istio-system".into();
+    istiod["metadata"]["labels"] = json!({"app": "istiod"});
+    api.put(istiod);
+    api.listens("istiod-1.istio-system:15014", api::page("/debug/syncz", SYNCZ));
+    let (status, printed, told) = run(&["status", "--kube", "--kubeconfig", &api.kubeconfig()]);
+    assert_eq!(status, 1, "{printed}{told}");
+    let row =
+        "client.redis  SYNCED 2026-11-23T17:19:58Z/15  -    NACK 2026-11-23T17:19:58Z/15 (has 2026-11-23T17:19:51Z/14)";
+    assert!(printed.contains(row), "{printed}");
+    assert!(printed.contains("client.redis refuses LDS: Error adding/updating"), "{printed}");
+}
+
 #[test]
 fn config_and_explain_ask_the_sidecar_of_a_pod() {
     let plane = Plane::start(&tutorial(false));

@@ -111,6 +111,22 @@ impl Drop for Api {
     }
 }
 
+/// Somebody who has one page; a thread that ends with the test.
+pub fn page(path: &'static str, body: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = vec![0; 8192];
+            let length = stream.read(&mut head).unwrap_or_default();
+            let is_it = String::from_utf8_lossy(&head[..length]).starts_with(&format!("GET {path} "));
+            let (status, body) = if is_it { (200, body) } else { (404, "") };
+            let _ = write!(stream, "HTTP/1.1 {status} X\r\nConnection: close\r\n\r\n{body}");
+        }
+    });
+    address
+}
+
 fn serve(mut stream: TcpStream, world: &Mutex<World>) {
     let mut head = vec![0; 8192];
     let length = loop {

@@ -102,7 +102,10 @@ fn split(line: &str) -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod lines {
     use super::split;
 
     #[test]

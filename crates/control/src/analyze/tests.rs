@@ -257,9 +257,13 @@ fn sm0302_announce_loopback() {
 #[test]
 fn every_code_has_a_test_and_is_explained_in_the_documents() {
     let page = include_str!("../../../../docs/analyze.md");
-    for (code, _) in codes() {
-        assert!(page.contains(&format!("\n## {code}")), "{code} has no section");
+    let mut known = BTreeSet::new();
+    for (code, severity) in codes() {
+        assert!(known.insert(code), "{code} is two rules, so that the test of one holds without the other");
+        let severity = format!("{severity:?}").to_lowercase();
+        assert!(page.contains(&format!("\n## {code} ({severity}): ")), "{code} ({severity}) has no section");
         let test = format!("\nfn {}_", code.to_lowercase());
         assert!(include_str!("tests.rs").contains(&test), "{code} has no test");
     }
+    assert_eq!(page.matches("\n## SM").count(), known.len(), "a section is of no code");
 }

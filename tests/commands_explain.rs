@@ -134,6 +134,9 @@ fn what_is_refused_says_why_and_is_1() {
     }
     let nobody = format!("127.0.0.1:{}", testkit::ports::one().unwrap());
     assert_eq!(run(&["GET a", "--admin", &nobody]).0, 2);
+    let (_folder, lost) = written(&Bootstrap::new().redis_cluster("redis", std::slice::from_ref(&nobody)));
+    let (status, _, told) = run(&["GET a", "-c", &lost, "--ask-nodes"]);
+    assert!(status == 2 && told.contains("no node of the cluster redis tells") && told.contains(&nobody), "{told}");
 }
 
 #[test]
@@ -198,6 +201,10 @@ fn envoy_tells_the_slot_but_not_whose_it_is() {
     );
     let (status, page, _) = run(&["SET foo 1", "--admin", &admin]);
     assert!(status == 0 && page.contains("the primary of its shard; which node"), "{page}");
+    // The nodes know.
+    let asked = key(&["SET foo 1", "--admin", &admin, "--ask-nodes"]);
+    let owner = cluster.addresses()[cluster.owner_of("foo").unwrap()].clone();
+    assert_eq!(all(&asked["nodes"], "address"), BTreeSet::from([owner]));
     // What it has said can be looked at later.
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("config_dump.json");

@@ -2,6 +2,7 @@
 
 mod known;
 mod decided;
+mod nodes;
 mod meaning;
 mod rehearsal;
 mod answer;
@@ -56,6 +57,9 @@ pub struct ExplainArgs {
     /// Where the pages of the control plane are, which knows whose EnvoyFilter decided what
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["config", "files", "kube"])]
     control: Option<String>,
+    /// Asks nodes whose slots nobody has told for their slot map (CLUSTER SLOTS), without password or TLS
+    #[arg(long)]
+    ask_nodes: bool,
     /// Only listeners that have this text in their name or address
     #[arg(long, value_name = "TEXT", default_value = "")]
     listener: String,
@@ -71,7 +75,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let words = words(args)?;
-    let known = known::Known::of(args)?;
+    let known = known::Known { asks_nodes: args.ask_nodes, ..known::Known::of(args)? };
     let only = args.key.as_ref().filter(|_| !args.command.is_empty());
     let answer = answer::answer(&known, &words, only.map(String::as_bytes), &args.listener)?;
     show(args.output, &answer, || told::told(&answer))?;

@@ -26,7 +26,7 @@ pub fn answer(known: &Known, words: &[Vec<u8>], only: Option<&[u8]>, listener: &
             continue;
         }
         for (chain, matches, config) in chains(entry.resource) {
-            let meant = Meant::read(&known.schema, config, &known.dump, &known.statuses)?;
+            let meant = Meant::read(known, config)?;
             let mut filter = of_filter(&meant, words, only);
             filter["listener"] = name.into();
             filter["address"] = at.clone().into();

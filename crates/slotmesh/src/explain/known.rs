@@ -29,6 +29,8 @@ pub struct Known {
     pub from: String,
     /// To read the dump by.
     pub schema: Arc<Schema>,
+    /// Whether nodes are asked for what nobody has told.
+    pub asks_nodes: bool,
 }
 
 impl Known {
@@ -51,7 +53,7 @@ fn running(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> {
         None => Decided::not_asked(),
         Some(control) => Decided::asked(&Asked::at(control, CONTROL)?, &who(args, &dump))?,
     };
-    Ok(Known { dump, statuses, decided, from: format!("the proxy at {}", proxy.name()), schema })
+    Ok(Known { dump, statuses, decided, from: format!("the proxy at {}", proxy.name()), schema, asks_nodes: false })
 }
 
 /// The name by which a control plane knows the proxy.
@@ -72,7 +74,7 @@ fn in_cluster(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> 
     let planes = cluster.planes(args.control_namespace.as_deref()).unwrap_or_default();
     let decided = planes.iter().find_map(|plane| Decided::asked(plane, &who).ok());
     let decided = decided.unwrap_or_else(Decided::not_asked);
-    Ok(Known { dump, statuses, decided, from: format!("the proxy {}", proxy.name()), schema })
+    Ok(Known { dump, statuses, decided, from: format!("the proxy {}", proxy.name()), schema, asks_nodes: false })
 }
 
 /// A file that holds a bootstrap, or what a proxy has said.
@@ -81,7 +83,14 @@ fn offline(file: &Path, schema: Arc<Schema>) -> anyhow::Result<Known> {
     let from = name.clone();
     let read = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
     if let Some(dump) = serde_json::from_str::<Value>(&read).ok().filter(|json| json["configs"].is_array()) {
-        return Ok(Known { dump: Dump(dump), statuses: Value::Null, decided: Decided::not_asked(), from, schema });
+        return Ok(Known {
+            dump: Dump(dump),
+            statuses: Value::Null,
+            decided: Decided::not_asked(),
+            from,
+            schema,
+            asks_nodes: false,
+        });
     }
     let loaded = load_file_with_dump(file).map_err(anyhow::Error::msg)?;
     let bootstrap: Value = serde_json::from_str(&loaded.dump)?;
@@ -93,7 +102,14 @@ fn offline(file: &Path, schema: Arc<Schema>) -> anyhow::Result<Known> {
         {"static_listeners": all("/static_resources/listeners", "listener")},
         {"static_clusters": all("/static_resources/clusters", "cluster")},
     ]});
-    Ok(Known { dump: Dump(configs), statuses: Value::Null, decided: Decided::by_bootstrap(&name), from, schema })
+    Ok(Known {
+        dump: Dump(configs),
+        statuses: Value::Null,
+        decided: Decided::by_bootstrap(&name),
+        from,
+        schema,
+        asks_nodes: false,
+    })
 }
 
 /// What a control plane would make of files.
@@ -120,6 +136,7 @@ fn made_of(args: &ExplainArgs, proxy: &str, schema: Arc<Schema>) -> anyhow::Resu
         decided: Decided::given(given.decided),
         from,
         schema,
+        asks_nodes: false,
     })
 }
 

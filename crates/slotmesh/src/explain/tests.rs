@@ -44,6 +44,7 @@ fn known(policy: &str, unhealthy: &[u16]) -> Known {
         decided: Decided::not_asked(),
         from: "here".to_owned(),
         schema: Arc::new(Schema::load_mesh().unwrap()),
+        asks_nodes: false,
     }
 }
 

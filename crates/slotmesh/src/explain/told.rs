@@ -34,6 +34,9 @@ pub fn told(answer: &Value) -> String {
     for filter in filters {
         of_filter(&mut page, filter);
     }
+    if page.contains(UNKNOWN) {
+        page.push_str("\n--ask-nodes asks the nodes whose slots are whose\n");
+    }
     if is_open(filters) {
         page.push_str("\n--control HOST:PORT asks the control plane which EnvoyFilter decided it\n");
     }

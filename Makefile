@@ -20,7 +20,8 @@ test:
 test-kube:
 	@if [ -z "$$KUBECONFIG" ]; then echo "test-kube was skipped: KUBECONFIG names no cluster"; \
 	else SLOTMESH_TEST_KUBE=1 cargo test --locked --package control --test kube -- --nocapture --exact \
-	  real::registry_of_the_cluster_that_is_named; fi
+	  real::registry_of_the_cluster_that_is_named && \
+	  SLOTMESH_TEST_KUBE=1 cargo test --locked --package slotmesh --test commands_kube -- --nocapture --exact real_cluster; fi
 
 costs:
 	@scripts/install.sh test

@@ -34,6 +34,8 @@ fn who_cannot_be_asked_is_told_with_what_to_do() {
         (vec!["status", "--control", &nobody], "--control"),
         (vec!["config", "redis", "--admin", &nobody], "--admin"),
         (vec!["status", "--control", "nowhere"], "HOST:PORT"),
+        (vec!["config", "redis", "--file", "/no/such/file"], "cannot be read"),
+        (vec!["config", "redis", "--file", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")], "is not JSON"),
     ] {
         let (status, printed, told) = run(&args);
         assert!(status == 2 && printed.is_empty() && told.contains(advice), "{status} {printed}{told}");
@@ -145,6 +147,17 @@ fn config_shows_the_same_of_slotmesh_and_of_envoy() {
         assert!(bootstrap.contains("static_resources:"), "{bootstrap}");
         let (status, nothing, _) = run(&["config", "clusters", "--admin", &admin, "--name", "no such"]);
         assert_eq!((status, nothing.as_str()), (0, ""));
+        // What it has said can be looked at later, or by somebody else.
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("config_dump.json");
+        std::fs::write(&file, proxy.get("/config_dump").unwrap().body).unwrap();
+        let later = |what: &str| json(&["config", what, "--file", &file.display().to_string(), "-o", "json"]);
+        assert_eq!(later("listeners"), json_of("listeners"));
+        assert_eq!(later("redis")[0]["routes"], redis[0]["routes"]);
+        assert_eq!(later("clusters").as_array().map(Vec::len), json_of("clusters").as_array().map(Vec::len));
+        assert_eq!(later("bootstrap"), json_of("bootstrap"));
+        let (_, page, _) = run(&["config", "clusters", "--file", &file.display().to_string()]);
+        assert!(page.lines().all(|line| line.split_whitespace().count() == 4), "{page}");
     }
 }
 
@@ -167,4 +180,26 @@ fn analyze_says_by_its_exit_status_how_bad_it_is() {
     assert_eq!((&found[0]["code"], &found[0]["severity"]), (&"SM0102".into(), &"error".into()));
     let (status, _, told) = run(&["analyze", "/no/such/file"]);
     assert!(status == 2 && told.contains("/no/such/file cannot be read"), "{told}");
+}
+
+#[test]
+fn shells_learn_the_commands() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (status, script, told) = run(&["completion", shell]);
+        assert!(status == 0 && script.contains("explain") && script.contains("kubeconfig"), "{shell}: {told}");
+        std::fs::write(folder.path().join(shell), script).unwrap();
+    }
+    let bash = folder.path().join("bash").display().to_string();
+    let run = |args: &[&str]| {
+        let output = Command::new("bash").args(["--norc", "--noprofile"]).args(args).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(run(&["-n", &bash]).0);
+    let (loads, registered) = run(&["-c", &format!("source {bash} && complete -p slotmesh")]);
+    assert!(loads && registered.contains("-F _slotmesh"), "{registered}");
+    // What is offered behind `slotmesh config `.
+    let typed = "COMP_WORDS=(slotmesh config '') COMP_CWORD=2; _slotmesh slotmesh '' config; echo \"${COMPREPLY[*]}\"";
+    let (_, offered) = run(&["-c", &format!("source {bash}; {typed}")]);
+    assert!(["listeners", "redis", "bootstrap", "--kube"].iter().all(|word| offered.contains(word)), "{offered}");
 }

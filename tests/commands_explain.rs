@@ -134,6 +134,9 @@ fn what_is_refused_says_why_and_is_1() {
     }
     let nobody = format!("127.0.0.1:{}", testkit::ports::one().unwrap());
     assert_eq!(run(&["GET a", "--admin", &nobody]).0, 2);
+    let (_folder, lost) = written(&Bootstrap::new().redis_cluster("redis", std::slice::from_ref(&nobody)));
+    let (status, _, told) = run(&["GET a", "-c", &lost, "--ask-nodes"]);
+    assert!(status == 2 && told.contains("no node of the cluster redis tells") && told.contains(&nobody), "{told}");
 }
 
 #[test]
@@ -177,7 +180,7 @@ fn what_is_explained_is_what_happens() {
     }
     let (status, page, _) = run(&["MGET key:1 key:2 key:3", "--admin", &admin]);
     assert!(status == 0 && page.matches("  sends       MGET key:").count() == 3, "{page}");
-    assert!(page.contains("(replica)") && page.contains("--control HOST:PORT"), "{page}");
+    assert!(page.contains("(replica)") && !page.contains("--control HOST:PORT"), "{page}");
     let (status, everywhere) = filter(&["FLUSHALL", "--admin", &admin]);
     let primaries: BTreeSet<String> =
         cluster.primaries().unwrap().iter().map(|index| cluster.addresses()[*index].clone()).collect();
@@ -197,7 +200,11 @@ fn envoy_tells_the_slot_but_not_whose_it_is() {
         (&12182.into(), &"redis".into(), &false.into())
     );
     let (status, page, _) = run(&["SET foo 1", "--admin", &admin]);
-    assert!(status == 0 && page.contains("the primary of its shard, which only"), "{page}");
+    assert!(status == 0 && page.contains("the primary of its shard; which node"), "{page}");
+    // The nodes know.
+    let asked = key(&["SET foo 1", "--admin", &admin, "--ask-nodes"]);
+    let owner = cluster.addresses()[cluster.owner_of("foo").unwrap()].clone();
+    assert_eq!(all(&asked["nodes"], "address"), BTreeSet::from([owner]));
     // What it has said can be looked at later.
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("config_dump.json");
@@ -228,6 +235,12 @@ fn files_tell_which_resource_decided_it() {
     let (_, page, told) = run(&args);
     assert!(page.contains("RedisService redis/redis-cluster (") && page.contains("slot        12182"), "{page}{told}");
 
+    // What does not count is told.
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), "kind: Service\n").unwrap();
+    let bad = folder.path().display().to_string();
+    let (status, _, told) = run(&["GET foo", "--files", &at("tutorial"), &bad, "--proxy", "redis-client-0.redis"]);
+    assert!(status == 0 && told.starts_with("error: ") && told.contains("bad.yaml"), "{told}");
     let nobody = run(&["GET foo", "--files", &at("tutorial"), "--proxy", "nobody.redis"]);
     assert!(nobody.0 == 2 && nobody.2.contains("redis-client-0.redis"), "{}", nobody.2);
     // A pod without a Redis listener: another world.
@@ -250,8 +263,10 @@ fn a_control_plane_tells_which_patch_it_was() {
     let line = "    listener 10.96.0.10_6379\n      EnvoyFilter istio-system/add-redis-proxy configPatches[0] (";
     assert!(page.contains(line) && page.contains("envoyfilter-redis-proxy.yaml:3) replaced"), "{status} {page}{told}");
     assert!(!page.contains("--control HOST:PORT"), "{page}");
+    let (status, _, told) = run(&[&args[..], &["--proxy", "nobody.redis"]].concat());
+    assert!(status == 2 && told.contains("says 404 no proxy named nobody.redis is connected"), "{told}");
     let (_, page, _) = run(&args[..3]);
-    assert!(page.contains("the control plane, version "), "{page}");
+    assert!(page.contains("the control plane, version ") && page.contains("--control HOST:PORT"), "{page}");
     drop(proxy);
 }
 

@@ -4,13 +4,16 @@
 //! what is known to go wrong. Each rule is a pure function from that world to findings, with a code of its own; the
 //! codes are explained in `docs/analyze.md`.
 
+mod source;
 mod world;
 mod patches;
+mod typed;
 mod routes;
 mod nodes;
 mod given;
 
 pub use given::{Decided, Given, NotGiven, given};
+pub use source::{Source, Unlisted};
 
 use crate::written::mesh::Mesh;
 use config::Schema;
@@ -139,6 +142,18 @@ const RULES: &[Rule] = &[
         find: patches::odd,
     },
     Rule {
+        code: "SM0107",
+        severity: Severity::Error,
+        advice: "Name a host and port that a Service or ServiceEntry declares, or add it: until then the resource does nothing.",
+        find: typed::no_such_place,
+    },
+    Rule {
+        code: "SM0108",
+        severity: Severity::Error,
+        advice: "Add the Secret with that key to the resource's namespace: until then the resource does nothing.",
+        find: typed::no_such_secret,
+    },
+    Rule {
         code: "SM0201",
         severity: Severity::Error,
         advice: "Add the cluster (a Service, or an EnvoyFilter that adds it), or name one that is there.",
@@ -163,6 +178,18 @@ const RULES: &[Rule] = &[
         find: routes::replicas_missing,
     },
     Rule {
+        code: "SM0205",
+        severity: Severity::Warning,
+        advice: "Name another cluster as the mirror, or take it out: every command would be carried out twice.",
+        find: routes::mirrored_to_itself,
+    },
+    Rule {
+        code: "SM0206",
+        severity: Severity::Warning,
+        advice: "Set enable_redirection: true, or clients read MOVED and ASK while slots move or a primary fails.",
+        find: routes::redirections_ignored,
+    },
+    Rule {
         code: "SM0301",
         severity: Severity::Error,
         advice: "Add a transport_socket with Istio's certificates to the cluster, or a port-level PeerAuthentication.",
@@ -179,7 +206,13 @@ const RULES: &[Rule] = &[
 /// What is wrong with files that are given as name and text; those that matter most come first.
 #[must_use]
 pub fn of(schema: &Arc<Schema>, files: &[(String, String)], mesh: Mesh) -> Vec<Finding> {
-    let world = World::new(schema, files, mesh);
+    of_source(schema, Source::of_files(files), mesh)
+}
+
+/// The same of objects from anywhere.
+#[must_use]
+pub fn of_source(schema: &Arc<Schema>, source: Source, mesh: Mesh) -> Vec<Finding> {
+    let world = World::new(schema, source, mesh);
     let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| applied(rule, &world)).collect();
     let key = |one: &Finding| (one.severity, one.code, one.file.clone(), one.line, one.about.clone(), one.text.clone());
     findings.sort_by_key(key);

@@ -11,9 +11,9 @@
 //! Event, `scribe` does it.
 
 // What is asked for, and what is kept of the answer.
-mod kinds;
+pub(crate) mod kinds;
 mod trim;
-mod wire;
+pub(crate) mod wire;
 mod shelf;
 
 // What to ask next.

@@ -1,8 +1,8 @@
 //! `slotmesh analyze`: what is wrong with files, before anybody serves them.
 
-use crate::ask::{Form, show};
+use crate::ask::{Form, KubeArgs, show};
 use crate::cli::print;
-use ::control::analyze::{Finding, Severity, of};
+use ::control::analyze::{Finding, Severity, Source, of, of_source};
 use ::control::{Mesh, Schema};
 use anyhow::{Context as _, bail};
 use serde_json::json;
@@ -23,8 +23,13 @@ const DEEPEST: usize = 16;
 #[derive(clap::Args, Debug)]
 pub struct AnalyzeArgs {
     /// Files of Kubernetes and Istio resources, or folders of them
-    #[arg(value_name = "FILES", required = true)]
+    #[arg(value_name = "FILES", required_unless_present = "kube", conflicts_with = "kube")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    kube: KubeArgs,
+    /// Reads Secrets too; without, those that typed resources name are taken to be there
+    #[arg(long, requires = "kube")]
+    secrets: bool,
     /// Form of what is printed
     #[arg(short = 'o', long, value_name = "FORM", default_value = "table")]
     output: Form,
@@ -40,10 +45,22 @@ pub fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn analyze(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
-    let files = read(&args.files)?;
-    let findings = of(&Arc::new(Schema::load_mesh()?), &files, Mesh::default());
+    let schema = Arc::new(Schema::load_mesh()?);
+    let (findings, looked_at) = match args.kube.kube {
+        true => {
+            let cluster = args.kube.cluster()?;
+            let namespace = args.kube.namespace.as_deref();
+            let source = cluster.wait_long(Source::of_cluster(&cluster.client, namespace, args.secrets))??;
+            let looked_at = format!("{} objects", source.count());
+            (of_source(&schema, source, Mesh::default()), looked_at)
+        }
+        false => {
+            let files = read(&args.files)?;
+            (of(&schema, &files, Mesh::default()), format!("{} files", files.len()))
+        }
+    };
     match args.output {
-        Form::Table => print(&told(&findings, files.len()))?,
+        Form::Table => print(&told(&findings, &looked_at))?,
         form => show(form, &json!(findings), String::new)?,
     }
     Ok(match findings.first().map(|finding| finding.severity) {
@@ -88,9 +105,9 @@ fn list(path: &Path, found: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<
     Ok(())
 }
 
-fn told(findings: &[Finding], files: usize) -> String {
+fn told(findings: &[Finding], looked_at: &str) -> String {
     let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    format!("{lines}{files} files: {errors} errors, {warnings} warnings (each code is explained in docs/analyze.md)\n")
+    format!("{lines}{looked_at}: {errors} errors, {warnings} warnings (each code is explained in docs/analyze.md)\n")
 }

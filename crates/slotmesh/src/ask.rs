@@ -3,6 +3,7 @@
 
 mod dump;
 mod table;
+mod kube;
 
 use crate::cli::print;
 use anyhow::{Context as _, bail};
@@ -15,10 +16,14 @@ use std::process::ExitCode;
 use testkit::http::{self, Page};
 
 pub use dump::{Dump, Entry};
+pub use kube::KubeArgs;
 pub use table::table;
 
 /// The exit status when nobody could be asked.
 pub const UNANSWERED: u8 = 2;
+
+/// How much of a refusal is repeated, in characters.
+const MOST_SAID: usize = 200;
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,6 +60,8 @@ pub struct Asked {
     address: SocketAddr,
     name: String,
     advice: &'static str,
+    /// What leads there, if it is not reached by itself.
+    tunnel: Option<kube::Tunnel>,
 }
 
 impl Asked {
@@ -62,20 +69,30 @@ impl Asked {
     pub fn at(name: &str, advice: &'static str) -> anyhow::Result<Self> {
         let mut found = name.to_socket_addrs().with_context(|| format!("{name} is no HOST:PORT that is known"))?;
         let address = found.next().with_context(|| format!("{name} has no address"))?;
-        Ok(Self { address, name: name.to_owned(), advice })
+        Ok(Self { address, name: name.to_owned(), advice, tunnel: None })
+    }
+
+    /// Who it is.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A page as it is, whatever its status.
     pub fn page(&self, path: &str) -> anyhow::Result<Page> {
         let page = http::get(self.address, path);
-        page.with_context(|| format!("nobody answers at http://{}{path}; {}", self.name, self.advice))
+        page.with_context(|| {
+            let why = self.tunnel.as_ref().and_then(kube::Tunnel::problem);
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("nobody answers at http://{}{path}{why}; {}", self.name, self.advice)
+        })
     }
 
     /// A page that holds JSON.
     pub fn json(&self, path: &str) -> anyhow::Result<Value> {
         let page = self.page(path)?;
         if page.status != 200 {
-            bail!("http://{}{path} says {}; {}", self.name, page.status, self.advice);
+            let said: String = page.body.lines().next().unwrap_or_default().chars().take(MOST_SAID).collect();
+            bail!("http://{}{path} says {} {said}; {}", self.name, page.status, self.advice);
         }
         serde_json::from_str(&page.body)
             .with_context(|| format!("http://{}{path} is not JSON; {}", self.name, self.advice))

@@ -1,6 +1,7 @@
 //! The command line as typed.
 
 use crate::analyze::AnalyzeArgs;
+use crate::completion::CompletionArgs;
 use crate::config_of::ConfigArgs;
 use crate::demo::DemoArgs;
 use crate::explain::ExplainArgs;
@@ -45,6 +46,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tells what is wrong with files of Kubernetes and Istio resources before anybody serves them
     Analyze(AnalyzeArgs),
+    /// Prints what a shell needs to complete commands and flags
+    Completion(CompletionArgs),
     /// Plays the tutorial against a real cluster of six nodes that it starts itself
     Demo(DemoArgs),
 }

@@ -2,22 +2,36 @@
 
 pub mod redis;
 
-use crate::ask::{Asked, Dump, Entry, Form, answered, items, show, table, text};
+use crate::ask::{Asked, Dump, Entry, Form, KubeArgs, answered, items, show, table, text};
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use config::text::to_yaml;
 use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const ADVICE: &str = "say with --admin where the proxy's admin page is (kubectl port-forward for one in a pod)";
+
+/// Where a proxy's admin page usually is, beside Istio too.
+pub const ADMIN: &str = "127.0.0.1:15000";
 
 /// `slotmesh config`.
 #[derive(clap::Args, Debug)]
 pub struct ConfigArgs {
     /// What to show
     what: What,
-    /// Where the proxy's admin page is
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15000")]
-    admin: String,
+    /// Whose, as POD.NAMESPACE, with --kube
+    #[arg(value_name = "PROXY", requires = "kube", conflicts_with_all = ["admin", "file"])]
+    proxy: Option<String>,
+    /// Where the proxy's admin page is [default: 127.0.0.1:15000]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["kube", "file"])]
+    admin: Option<String>,
+    /// What the /config_dump of a proxy has said, instead of asking it
+    #[arg(long, value_name = "FILE", conflicts_with = "kube")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    kube: KubeArgs,
     /// Only what has this text in its name
     #[arg(long, value_name = "TEXT", default_value = "")]
     name: String,
@@ -47,7 +61,12 @@ pub fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn ask(args: &ConfigArgs) -> anyhow::Result<()> {
-    let (dump, clusters) = pages(&args.admin, ADVICE)?;
+    let (dump, clusters) = match (&args.file, args.kube.kube, &args.proxy) {
+        (Some(file), ..) => (from_file(file)?, Value::Null),
+        (None, true, None) => bail!("say whose: slotmesh config WHAT POD.NAMESPACE --kube"),
+        (None, true, Some(proxy)) => pages(&args.kube.cluster()?.sidecar(proxy)?)?,
+        (None, false, _) => pages(&Asked::at(args.admin.as_deref().unwrap_or(ADMIN), ADVICE)?)?,
+    };
     let is_wanted = |value: &Value| text(value, "/name").contains(&args.name);
     let of = |rows: Vec<Value>| Value::Array(rows.into_iter().filter(is_wanted).collect());
     match args.what {
@@ -74,9 +93,19 @@ fn ask(args: &ConfigArgs) -> anyhow::Result<()> {
 }
 
 /// A proxy's `/config_dump`, and its `/clusters` as JSON.
-pub fn pages(admin: &str, advice: &'static str) -> anyhow::Result<(Dump, Value)> {
-    let proxy = Asked::at(admin, advice)?;
+pub fn pages(proxy: &Asked) -> anyhow::Result<(Dump, Value)> {
     Ok((Dump(proxy.json("/config_dump")?), proxy.json("/clusters?format=json")?))
+}
+
+/// What a proxy has said.
+fn from_file(file: &Path) -> anyhow::Result<Dump> {
+    let name = file.display();
+    let text = fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
+    let dump: Value = serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))?;
+    if !dump["configs"].is_array() {
+        bail!("{name} is not what a /config_dump says: it has no configs");
+    }
+    Ok(Dump(dump))
 }
 
 /// `1.2.3.4:5`, or the path of a pipe, of an `envoy.config.core.v3.Address`.

@@ -2,25 +2,34 @@
 
 mod known;
 mod decided;
+mod nodes;
 mod meaning;
 mod rehearsal;
 mod answer;
 mod told;
 
-use crate::ask::{Form, answered, items, show};
+use crate::ask::{Form, KubeArgs, answered, items, show};
 use anyhow::{Context as _, bail};
 use clap::ArgGroup;
 use resp::request::{Scan, Step};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+  slotmesh explain 'GET foo'                                        of the proxy on this machine
+  slotmesh explain 'MGET a b' -c envoy.yaml                         of a bootstrap
+  slotmesh explain 'SET foo 1' --files DIR --proxy POD.NAMESPACE    of what a control plane would make of files
+  slotmesh explain --key foo --kube --proxy POD.NAMESPACE           of a sidecar in a cluster";
+
 /// The exit status for a command that is refused, or that leads nowhere.
 const REFUSED: u8 = 1;
 
 /// `slotmesh explain`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("asked").required(true).multiple(true).args(["command", "key"])))]
-#[command(group(ArgGroup::new("from").args(["admin", "config", "files"])))]
+#[command(group(ArgGroup::new("from").args(["admin", "config", "files", "kube"])))]
 pub struct ExplainArgs {
     /// The command, as one line in the way of redis-cli, or as words
     #[arg(value_name = "COMMAND", allow_negative_numbers = true)]
@@ -37,12 +46,20 @@ pub struct ExplainArgs {
     /// Files of Kubernetes and Istio resources, or folders of them: what the control plane would make of them
     #[arg(long, value_name = "FILES", requires = "proxy", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Whose sidecar, as POD.NAMESPACE: with --files, or with --control
+    #[command(flatten)]
+    kube: KubeArgs,
+    /// Where the control plane's pods are [default: slotmesh-system, or istio-system for istiod]
+    #[arg(long, value_name = "NAME", requires = "kube")]
+    control_namespace: Option<String>,
+    /// Whose sidecar, as POD.NAMESPACE: with --files, --kube or --control
     #[arg(long, value_name = "PROXY")]
     proxy: Option<String>,
     /// Where the pages of the control plane are, which knows whose EnvoyFilter decided what
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["config", "files"])]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["config", "files", "kube"])]
     control: Option<String>,
+    /// Asks nodes whose slots nobody has told for their slot map (CLUSTER SLOTS), without password or TLS
+    #[arg(long)]
+    ask_nodes: bool,
     /// Only listeners that have this text in their name or address
     #[arg(long, value_name = "TEXT", default_value = "")]
     listener: String,
@@ -58,7 +75,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let words = words(args)?;
-    let known = known::Known::of(args)?;
+    let known = known::Known { asks_nodes: args.ask_nodes, ..known::Known::of(args)? };
     let only = args.key.as_ref().filter(|_| !args.command.is_empty());
     let answer = answer::answer(&known, &words, only.map(String::as_bytes), &args.listener)?;
     show(args.output, &answer, || told::told(&answer))?;
@@ -89,7 +106,10 @@ fn split(line: &str) -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod lines {
     use super::split;
 
     #[test]

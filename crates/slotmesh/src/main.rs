@@ -12,6 +12,7 @@ mod status;
 mod config_of;
 mod explain;
 mod analyze;
+mod completion;
 mod boot;
 mod demo;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Config(args) => config_of::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Analyze(args) => analyze::run(&args),
+        Command::Completion(args) => completion::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| {

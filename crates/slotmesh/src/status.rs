@@ -1,6 +1,6 @@
 //! `slotmesh status`: which proxies a control plane serves, and whether they have what it says.
 
-use crate::ask::{Asked, Form, answered, items, show, table, text};
+use crate::ask::{Asked, Form, KubeArgs, answered, items, show, table, text};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -8,6 +8,9 @@ use std::process::ExitCode;
 
 /// The exit status when a proxy has not what it should have.
 const BEHIND: u8 = 1;
+
+/// Characters of a UUID.
+const UUID: usize = 36;
 
 const ADVICE: &str = "start `slotmesh control`, or say with --control where its --http is (kubectl port-forward for one \
                       in a cluster)";
@@ -28,8 +31,13 @@ pub struct StatusArgs {
     #[arg(value_name = "PROXY")]
     proxy: Option<String>,
     /// Where the control plane's pages are
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15014")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:15014", conflicts_with = "kube")]
     control: String,
+    #[command(flatten)]
+    kube: KubeArgs,
+    /// Where the control plane's pods are [default: slotmesh-system, or istio-system for istiod]
+    #[arg(long, value_name = "NAME", requires = "kube")]
+    control_namespace: Option<String>,
     /// Form of what is printed
     #[arg(short = 'o', long, value_name = "FORM", default_value = "table")]
     output: Form,
@@ -41,27 +49,38 @@ pub fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn ask(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let control = Asked::at(&args.control, ADVICE)?;
-    let rows = control.json("/debug/syncz")?;
-    // An istiod has no such page.
-    let filters = control.json("/debug/envoyfilters").unwrap_or(Value::Null);
-    let mut proxies: Vec<Value> = items(&rows, "").iter().map(proxy).collect();
+    let planes = match args.kube.kube {
+        true => args.kube.cluster()?.planes(args.control_namespace.as_deref())?,
+        false => vec![Asked::at(&args.control, ADVICE)?],
+    };
+    let (mut proxies, mut told) = (Vec::new(), Vec::new());
+    for plane in &planes {
+        let rows = plane.json("/debug/syncz")?;
+        proxies.extend(items(&rows, "").iter().map(proxy));
+        // An istiod has no such page.
+        let filters = plane.json("/debug/envoyfilters").unwrap_or(Value::Null);
+        told.extend(remarks(&filters));
+    }
+    // Two of them say the same of what nobody has.
+    told.sort();
+    told.dedup();
+    let control = planes.iter().map(Asked::name).collect::<Vec<_>>().join(", ");
     if let Some(name) = &args.proxy {
-        proxies.retain(|proxy| proxy["proxy"] == name.as_str());
-        if proxies.is_empty() {
-            let all: Vec<&str> = items(&rows, "").iter().map(|row| text(row, "/proxy")).collect();
-            bail!("no proxy named {name} is connected to {}; there are: {}", args.control, all.join(", "));
-        }
+        only(&mut proxies, name, &control)?;
     }
     let synced = proxies.iter().all(|proxy| proxy["synced"] == true);
-    let answer = json!({
-        "control": args.control,
-        "synced": synced,
-        "proxies": proxies,
-        "envoy_filters": remarks(&filters),
-    });
+    let answer = json!({"control": control, "synced": synced, "proxies": proxies, "envoy_filters": told});
     show(args.output, &answer, || shown(&answer))?;
     Ok(if synced { ExitCode::SUCCESS } else { ExitCode::from(BEHIND) })
+}
+
+fn only(proxies: &mut Vec<Value>, name: &str, control: &str) -> anyhow::Result<()> {
+    let all: Vec<String> = proxies.iter().map(|proxy| text(proxy, "/proxy").to_owned()).collect();
+    proxies.retain(|proxy| proxy["proxy"] == name);
+    if proxies.is_empty() {
+        bail!("no proxy named {name} is connected to {control}; there are: {}", all.join(", "));
+    }
+    Ok(())
 }
 
 /// One row of `/debug/syncz`, judged.
@@ -108,10 +127,18 @@ fn judged(lane: &Value) -> Value {
     judged
 }
 
-/// The version in a nonce, which is `VERSION/NUMBER`.
+/// The version in a nonce: ours is `VERSION/NUMBER`, istiod's the version with a UUID behind it.
 fn version(nonce: &str) -> Option<&str> {
-    let version = nonce.rsplit_once('/').map_or(nonce, |(version, _)| version);
+    let version = match nonce.len().checked_sub(UUID).and_then(|start| nonce.split_at_checked(start)) {
+        Some((version, end)) if is_uuid(end) => version,
+        _ => nonce.rsplit_once('/').map_or(nonce, |(version, _)| version),
+    };
     (!version.is_empty()).then_some(version)
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// What is wrong with EnvoyFilters, one line each.
@@ -217,7 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_without_a_number_is_a_version() {
+    fn versions_stand_in_nonces() {
+        let istiod = "2026-11-23T17:19:58Z/151a50712c-403b-41fe-85bc-36aed4371950";
+        assert_eq!(version(istiod), Some("2026-11-23T17:19:58Z/15"));
         assert_eq!((version("7/12"), version("7"), version("")), (Some("7"), Some("7"), None));
     }
 }

@@ -1,5 +1,6 @@
 //! What the sidecar of one workload would get, and which resource decided what in it.
 
+use super::source::Source;
 use super::world::{Document, sidecars};
 use crate::generator::Generator;
 use crate::node::Node;
@@ -7,10 +8,8 @@ use crate::object::Object;
 use crate::print;
 use crate::registry::State;
 use crate::snapshot::Snapshot;
-use crate::written;
 use crate::written::mesh::Mesh;
-use config::text::documents;
-use config::{Mismatch, Schema};
+use config::{Mismatch, Problem, Schema};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,6 +21,8 @@ pub struct Given {
     pub shown: Value,
     /// Who decided what in it.
     pub decided: Vec<Decided>,
+    /// What keeps files and resources from counting.
+    pub problems: Vec<Problem>,
 }
 
 /// That a resource decided something of a listener or cluster.
@@ -58,23 +59,19 @@ pub enum NotGiven {
 /// # Errors
 /// See [`NotGiven`].
 pub fn given(schema: &Arc<Schema>, files: &[(String, String)], mesh: Mesh, proxy: &str) -> Result<Given, NotGiven> {
-    let (mut objects, mut all) = (Vec::new(), Vec::new());
-    for (name, text) in files {
-        objects.extend(written::objects(text, name).found.into_iter().map(Arc::new));
-        for document in documents(text, name.ends_with(".json")).unwrap_or_default() {
-            super::world::add(&mut all, name, &document);
-        }
-    }
-    let (objects, _) = super::world::first(objects);
+    let source = Source::of_files(files);
+    let (objects, _) = super::world::first(source.objects);
     let state = Arc::new(State::new(&objects, Arc::new(mesh), None));
-    let node = node(&all, proxy)?;
+    let node = node(&source.documents, proxy)?;
     let mut generator = Generator::new(Arc::clone(schema));
     let made = generator.snapshot(&state, &node);
     let snapshot = made.map_err(|error| NotGiven::NotMade(proxy.to_owned(), error))?;
     let who = serde_json::json!({"id": node.id, "metadata": node.metadata});
     let mut decided = by_patches(&state, &snapshot);
     decided.extend(by_typed(&state, &node, &objects));
-    Ok(Given { shown: print::json(schema, &who, &snapshot), decided })
+    let (refused, _) = generator.problems(&state);
+    let problems = source.problems.into_iter().chain(state.refused.iter().cloned()).chain(refused).collect();
+    Ok(Given { shown: print::json(schema, &who, &snapshot), decided, problems })
 }
 
 fn node(all: &[Document], proxy: &str) -> Result<Node, NotGiven> {

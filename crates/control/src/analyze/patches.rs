@@ -37,7 +37,7 @@ pub(super) fn moved(world: &World) -> Vec<Found> {
 }
 
 pub(super) fn refused(world: &World) -> Vec<Found> {
-    world.refused.iter().chain(&world.state.refused).map(of_problem).collect()
+    world.refused.iter().map(of_problem).chain(super::typed::otherwise(world)).collect()
 }
 
 pub(super) fn for_nobody(world: &World) -> Vec<Found> {

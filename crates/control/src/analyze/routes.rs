@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::world::{Patch, World};
+use crate::typed::Bound;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,23 +57,87 @@ pub(super) fn added_twice(world: &World) -> Vec<Found> {
 /// Reads that only replicas may serve, from clusters that can have none.
 pub(super) fn replicas_missing(world: &World) -> Vec<Found> {
     let mut all = Vec::new();
-    for (patch, config) in filters(world) {
-        if config["settings"]["read_policy"] != "REPLICA" {
-            continue;
-        }
+    for (patch, config) in filters(world).filter(|(_, config)| config["settings"]["read_policy"] == "REPLICA") {
         let names: BTreeSet<&str> = routes(config).into_iter().filter_map(|route| route["cluster"].as_str()).collect();
         for (_, cluster) in
             added(world).filter(|(_, cluster)| names.contains(cluster["name"].as_str().unwrap_or_default()))
         {
-            if let Some(servers) = servers(world, cluster).filter(|servers| *servers < WITH_A_REPLICA) {
-                let name = cluster["name"].as_str().unwrap_or_default();
-                all.push(patch.found(format!(
-                    "reads by REPLICA from {name}, whose workload has {servers} servers: too few for three primaries and a replica"
-                )));
-            }
+            let name = cluster["name"].as_str().unwrap_or_default();
+            all.extend(too_few(name, servers(world, cluster)).map(|text| patch.found(text)));
         }
     }
+    for (found, bound) in
+        bounds(world).filter(|(_, bound)| bound.filter["typed_config"]["settings"]["read_policy"] == "REPLICA")
+    {
+        all.extend(too_few(&bound.at.host, behind(world, &bound.at.host)).map(|text| Found { text, ..found }));
+    }
     all
+}
+
+fn too_few(name: &str, servers: Option<u64>) -> Option<String> {
+    let servers = servers.filter(|servers| *servers < WITH_A_REPLICA)?;
+    Some(format!(
+        "reads by REPLICA from {name}, whose workload has {servers} servers: too few for three primaries and a replica"
+    ))
+}
+
+/// Mirrors that are where the command goes anyway.
+pub(super) fn mirrored_to_itself(world: &World) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (patch, config) in filters(world) {
+        all.extend(itself(config).into_iter().map(|text| patch.found(text)));
+    }
+    for (found, bound) in bounds(world) {
+        let texts = itself(&bound.filter["typed_config"]).into_iter();
+        all.extend(texts.map(|text| Found { text, file: found.file.clone(), about: found.about.clone(), ..found }));
+    }
+    all
+}
+
+fn itself(config: &Value) -> Vec<String> {
+    let mut texts = Vec::new();
+    for route in routes(config) {
+        let mirrors = route["request_mirror_policy"].as_array().into_iter().flatten();
+        for mirror in mirrors.filter(|mirror| mirror["cluster"].is_string() && mirror["cluster"] == route["cluster"]) {
+            let cluster = mirror["cluster"].as_str().unwrap_or_default();
+            texts.push(format!("mirrors to {cluster}, where the commands themselves go"));
+        }
+    }
+    texts
+}
+
+/// Filters that leave redirections to clients, before a Redis Cluster.
+pub(super) fn redirections_ignored(world: &World) -> Vec<Found> {
+    let slotted: BTreeSet<&str> = redis_clusters(world).filter_map(|(_, cluster)| cluster["name"].as_str()).collect();
+    let mut all = Vec::new();
+    for (patch, config) in filters(world).filter(|(_, config)| {
+        let settings = &config["settings"];
+        settings.is_object() && settings["enable_redirection"] != true
+    }) {
+        let named = routes(config).into_iter().filter_map(|route| route["cluster"].as_str());
+        let named: BTreeSet<&str> = named.filter(|name| slotted.contains(name)).collect();
+        let text = |name: &str| format!("leads to the Redis Cluster {name} and does not follow its redirections");
+        all.extend(named.into_iter().map(|name| patch.found(text(name))));
+    }
+    all
+}
+
+/// What typed resources make of services, with the first resource that it is made of.
+fn bounds(world: &World) -> impl Iterator<Item = (Found, &Bound)> {
+    world.state.typed.bounds.iter().map(|bound| {
+        let source = bound.sources.iter().max_by_key(|source| source.starts_with("RedisService")).cloned();
+        let about = source.unwrap_or_default();
+        let document = world.documents.iter().find(|document| document.about() == about);
+        let (file, line) = document.map_or_else(Default::default, |document| (document.file.clone(), document.line));
+        (Found { file, line, about, text: String::new() }, &**bound)
+    })
+}
+
+/// How many servers stand behind a service; `None` if the files do not say.
+fn behind(world: &World, host: &str) -> Option<u64> {
+    let service = world.state.services.iter().find(|service| service.host == host)?;
+    let replicas = world.workloads_of(service).map(|one| one.json["spec"]["replicas"].as_u64().unwrap_or(1));
+    replicas.reduce(|sum, more| sum + more)
 }
 
 /// How many servers a cluster has, by the replicas of the workload behind its seeds; `None` if the files do not say.

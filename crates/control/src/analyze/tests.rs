@@ -84,7 +84,7 @@ spec:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
           stat_prefix: redis
-          settings: {op_timeout: 5s, read_policy: REPLICA}
+          settings: {op_timeout: 5s, read_policy: REPLICA, enable_redirection: true}
           prefix_routes:
             catch_all_route: {cluster: custom, request_mirror_policy: [{cluster: "outbound|6379||cluster.redis.svc.cluster.local"}]}
 "#;
@@ -158,7 +158,7 @@ fn sm0104_for_nobody() {
 #[test]
 fn sm0105_held_back() {
     // Envoy wants the settings.
-    only("SM0105", "settings: {op_timeout: 5s, read_policy: REPLICA}\n", "\n", "");
+    only("SM0105", "settings: {op_timeout: 5s, read_policy: REPLICA, enable_redirection: true}\n", "\n", "");
 }
 
 #[test]
@@ -192,6 +192,53 @@ fn sm0204_replicas_missing() {
     only("SM0204", "replicas: 6", "replicas: 3", "");
 }
 
+/// A typed resource for the service, beside the EnvoyFilters of another port.
+fn typed(spec: &str) -> String {
+    format!(
+        "apiVersion: slotmesh.io/v1alpha1\nkind: RedisService\nmetadata: {{name: a, namespace: redis}}\nspec: {{{spec}}}\n"
+    )
+}
+
+#[test]
+fn sm0107_no_such_place() {
+    only("SM0107", "", "", &typed("host: nowhere"));
+    only("SM0107", "", "", &typed("host: nodes, port: 1234"));
+    assert_eq!(found("", "", &typed("host: nodes, mode: CLUSTER")), BTreeSet::new());
+}
+
+#[test]
+fn sm0108_no_such_secret() {
+    let more = typed("host: nodes, mode: CLUSTER, auth: {password: {secretKeyRef: {name: password, key: a}}}");
+    only("SM0108", "", "", &more);
+    let secret =
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: password, namespace: redis}\nstringData: {a: b}\n";
+    assert_eq!(found("", "", &format!("{more}{secret}")), BTreeSet::new());
+}
+
+#[test]
+fn sm0204_of_typed_resources() {
+    let more = typed("host: nodes, mode: CLUSTER, settings: {readPolicy: REPLICA}");
+    assert_eq!(found("", "", &more), BTreeSet::new());
+    // Once for the patch, and once for the resource.
+    let files =
+        [("world.yaml".to_owned(), WORLD.replace("replicas: 6", "replicas: 3")), ("more.yaml".to_owned(), more)];
+    let found = of(schema(), &files, Mesh::default());
+    let about: Vec<&str> = found.iter().map(|finding| finding.about.as_str()).collect();
+    assert_eq!(about, ["RedisService redis/a", "EnvoyFilter redis/proxy configPatches[0]"]);
+}
+
+#[test]
+fn sm0205_mirrored_to_itself() {
+    only("SM0205", "cluster: \"outbound|6379||cluster.redis.svc.cluster.local\"", "cluster: custom", "");
+    let route = "---\napiVersion: slotmesh.io/v1alpha1\nkind: RedisRoute\nmetadata: {name: b, namespace: redis}\nspec: {host: nodes, routes: [{mirrors: [{to: {host: nodes}}]}]}\n";
+    only("SM0205", "", "", &format!("{}{route}", typed("host: nodes, mode: CLUSTER")));
+}
+
+#[test]
+fn sm0206_redirections_ignored() {
+    only("SM0206", ", enable_redirection: true", "", "");
+}
+
 #[test]
 fn sm0301_plaintext_to_strict() {
     let more = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: redis}\nspec: {mtls: {mode: STRICT}}\n";
@@ -208,9 +255,15 @@ fn sm0302_announce_loopback() {
 }
 
 #[test]
-fn every_code_is_explained_in_the_documents() {
+fn every_code_has_a_test_and_is_explained_in_the_documents() {
     let page = include_str!("../../../../docs/analyze.md");
-    for (code, _) in codes() {
-        assert!(page.contains(&format!("\n## {code}")), "{code} has no section");
+    let mut known = BTreeSet::new();
+    for (code, severity) in codes() {
+        assert!(known.insert(code), "{code} is two rules, so that the test of one holds without the other");
+        let severity = format!("{severity:?}").to_lowercase();
+        assert!(page.contains(&format!("\n## {code} ({severity}): ")), "{code} ({severity}) has no section");
+        let test = format!("\nfn {}_", code.to_lowercase());
+        assert!(include_str!("tests.rs").contains(&test), "{code} has no test");
     }
+    assert_eq!(page.matches("\n## SM").count(), known.len(), "a section is of no code");
 }

@@ -1,6 +1,7 @@
 //! What the rules look at: the objects as written, what they mean, and what every workload's sidecar would get.
 
 use super::Found;
+use super::source::Source;
 use crate::findings::Findings;
 use crate::generator::Generator;
 use crate::node::Node;
@@ -8,9 +9,8 @@ use crate::object::{Key, Labels, Object};
 use crate::registry::State;
 use crate::registry::service::Service;
 use crate::written::mesh::Mesh;
-use crate::written::{self};
 use config::dynamic::json;
-use config::text::{Node as Text, documents};
+use config::text::Node as Text;
 use config::{Problem, Schema};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -52,18 +52,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(schema: &Arc<Schema>, files: &[(String, String)], mesh: Mesh) -> Self {
-        let (mut objects, mut problems, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut all = Vec::new();
-        for (name, text) in files {
-            let read = written::objects(text, name);
-            objects.extend(read.found.into_iter().map(Arc::new));
-            problems.extend(read.problems);
-            notes.extend(read.notes);
-            for document in documents(text, name.ends_with(".json")).unwrap_or_default() {
-                add(&mut all, name, &document);
-            }
-        }
+    pub(super) fn new(schema: &Arc<Schema>, source: Source, mesh: Mesh) -> Self {
+        let Source { objects, documents: all, problems, mut notes } = source;
         let (objects, twice) = first(objects);
         let state = Arc::new(State::new(&objects, Arc::new(mesh), None));
         notes.extend(state.notes.iter().cloned());

@@ -25,4 +25,14 @@ mod tests {
         assert_eq!(table(["X", "Y"], rows), "X       Y\na       1\nlonger  2\n");
         assert_eq!(table(["X"], []), "");
     }
+
+    #[test]
+    fn a_row_is_a_line_however_long() {
+        let long = "outbound|6379||redis ".repeat(100).trim_end().to_owned();
+        let page = table(["X", "Y"], [[long.clone(), "1".to_owned()], ["a".to_owned(), long]]);
+        assert_eq!(page.lines().count(), 3);
+        let column = |line: &str| line.find("Y").or(line.rfind("  1").map(|at| at + 2)).unwrap();
+        let lines: Vec<&str> = page.lines().collect();
+        assert_eq!(column(lines[0]), column(lines[1]));
+    }
 }

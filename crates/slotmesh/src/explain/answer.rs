@@ -25,12 +25,13 @@ pub fn answer(known: &Known, words: &[Vec<u8>], only: Option<&[u8]>, listener: &
         if !name.contains(listener) && !at.contains(listener) {
             continue;
         }
-        for (chain, config) in chains(entry.resource) {
-            let meant = Meant::read(&known.schema, config, &known.dump, &known.statuses)?;
+        for (chain, matches, config) in chains(entry.resource) {
+            let meant = Meant::read(known, config)?;
             let mut filter = of_filter(&meant, words, only);
             filter["listener"] = name.into();
             filter["address"] = at.clone().into();
             filter["filter_chain"] = chain.into();
+            filter["filter_chain_match"] = matches.clone();
             filter["version"] = entry.version.into();
             filter["op_timeout"] = config["settings"]["op_timeout"].clone();
             filter["read_policy"] = config["settings"]["read_policy"].as_str().unwrap_or("MASTER").into();
@@ -43,13 +44,13 @@ pub fn answer(known: &Known, words: &[Vec<u8>], only: Option<&[u8]>, listener: &
         "from": known.from,
         "command": shown(words),
         "effect": effect(words),
-        "owner_is_known": !known.decided.is_open,
         "filters": filters,
     }))
 }
 
-/// The Redis filters of a listener: the name or number of the chain, and the filter's configuration.
-fn chains(listener: &Value) -> Vec<(String, &Value)> {
+/// The Redis filters of a listener: the name or number of the chain, which connections it is for, and the filter's
+/// configuration.
+fn chains(listener: &Value) -> Vec<(String, &Value, &Value)> {
     let numbered = items(listener, "/filter_chains").iter().enumerate();
     let numbered = numbered.map(|(number, chain)| (number.to_string(), chain));
     let all = numbered.chain(listener.get("default_filter_chain").map(|chain| ("default".to_owned(), chain)));
@@ -60,7 +61,7 @@ fn chains(listener: &Value) -> Vec<(String, &Value)> {
         };
         let mut configs = items(chain, "/filters").iter().map(|filter| &filter["typed_config"]);
         let config = configs.find(|config| text(config, "/@type").ends_with(".RedisProxy"))?;
-        Some((name, config))
+        Some((name, &chain["filter_chain_match"], config))
     };
     all.filter_map(redis).collect()
 }

@@ -11,7 +11,7 @@ pub struct Decided {
     /// What decided everything that no row names.
     rest: Option<String>,
     /// Whether there is somebody who knows and was not asked.
-    pub is_open: bool,
+    is_open: bool,
 }
 
 impl Decided {
@@ -69,6 +69,7 @@ impl Decided {
             None if version.is_empty() => "the bootstrap".to_owned(),
             None => format!("the control plane, version {version}"),
         };
-        vec![json!({"kind": kind, "name": name, "what": "", "by": by, "file": "", "line": 0})]
+        let is_open = self.is_open && !version.is_empty();
+        vec![json!({"kind": kind, "name": name, "what": "", "by": by, "file": "", "line": 0, "asks_control": is_open})]
     }
 }

@@ -9,6 +9,7 @@ use ::control::analyze::given;
 use anyhow::Context as _;
 use config::{Schema, load_file_with_dump};
 use serde_json::{Value, json};
+use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Known {
     pub from: String,
     /// To read the dump by.
     pub schema: Arc<Schema>,
+    /// Whether nodes are asked for what nobody has told.
+    pub asks_nodes: bool,
 }
 
 impl Known {
@@ -37,24 +40,41 @@ impl Known {
         match (&args.config, &args.proxy) {
             (Some(file), _) => offline(file, schema),
             (None, Some(proxy)) if !args.files.is_empty() => made_of(args, proxy, schema),
+            _ if args.kube.kube => in_cluster(args, schema),
             _ => running(args, schema),
         }
     }
 }
 
 fn running(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> {
-    let admin = args.admin.as_deref().unwrap_or("127.0.0.1:15000");
-    let (dump, statuses) = config_of::pages(admin, ADVICE)?;
+    let proxy = Asked::at(args.admin.as_deref().unwrap_or(config_of::ADMIN), ADVICE)?;
+    let (dump, statuses) = config_of::pages(&proxy)?;
     let decided = match &args.control {
         None => Decided::not_asked(),
-        Some(control) => {
-            let id = text(dump.bootstrap(), "/node/id");
-            let own = id.split('~').nth(2).unwrap_or_default();
-            let name = args.proxy.as_deref().unwrap_or(own);
-            Decided::asked(&Asked::at(control, CONTROL)?, name)?
-        }
+        Some(control) => Decided::asked(&Asked::at(control, CONTROL)?, &who(args, &dump))?,
     };
-    Ok(Known { dump, statuses, decided, from: format!("the proxy at {admin}"), schema })
+    Ok(Known { dump, statuses, decided, from: format!("the proxy at {}", proxy.name()), schema, asks_nodes: false })
+}
+
+/// The name by which a control plane knows the proxy.
+fn who(args: &ExplainArgs, dump: &Dump) -> String {
+    let id = text(dump.bootstrap(), "/node/id");
+    let own = id.split('~').nth(2).unwrap_or_default();
+    args.proxy.as_deref().filter(|name| name.contains('.')).unwrap_or(own).to_owned()
+}
+
+/// The sidecar of a pod, and whichever control plane knows it.
+fn in_cluster(args: &ExplainArgs, schema: Arc<Schema>) -> anyhow::Result<Known> {
+    let name = args.proxy.as_deref().context("say whose with --proxy POD.NAMESPACE")?;
+    let cluster = args.kube.cluster()?;
+    let proxy = cluster.sidecar(name)?;
+    let (dump, statuses) = config_of::pages(&proxy)?;
+    let who = who(args, &dump);
+    // Without a control plane of ours, or the right to reach it, less is known.
+    let planes = cluster.planes(args.control_namespace.as_deref()).unwrap_or_default();
+    let decided = planes.iter().find_map(|plane| Decided::asked(plane, &who).ok());
+    let decided = decided.unwrap_or_else(Decided::not_asked);
+    Ok(Known { dump, statuses, decided, from: format!("the proxy {}", proxy.name()), schema, asks_nodes: false })
 }
 
 /// A file that holds a bootstrap, or what a proxy has said.
@@ -63,7 +83,14 @@ fn offline(file: &Path, schema: Arc<Schema>) -> anyhow::Result<Known> {
     let from = name.clone();
     let read = std::fs::read_to_string(file).with_context(|| format!("{name} cannot be read"))?;
     if let Some(dump) = serde_json::from_str::<Value>(&read).ok().filter(|json| json["configs"].is_array()) {
-        return Ok(Known { dump: Dump(dump), statuses: Value::Null, decided: Decided::not_asked(), from, schema });
+        return Ok(Known {
+            dump: Dump(dump),
+            statuses: Value::Null,
+            decided: Decided::not_asked(),
+            from,
+            schema,
+            asks_nodes: false,
+        });
     }
     let loaded = load_file_with_dump(file).map_err(anyhow::Error::msg)?;
     let bootstrap: Value = serde_json::from_str(&loaded.dump)?;
@@ -75,13 +102,23 @@ fn offline(file: &Path, schema: Arc<Schema>) -> anyhow::Result<Known> {
         {"static_listeners": all("/static_resources/listeners", "listener")},
         {"static_clusters": all("/static_resources/clusters", "cluster")},
     ]});
-    Ok(Known { dump: Dump(configs), statuses: Value::Null, decided: Decided::by_bootstrap(&name), from, schema })
+    Ok(Known {
+        dump: Dump(configs),
+        statuses: Value::Null,
+        decided: Decided::by_bootstrap(&name),
+        from,
+        schema,
+        asks_nodes: false,
+    })
 }
 
 /// What a control plane would make of files.
 fn made_of(args: &ExplainArgs, proxy: &str, schema: Arc<Schema>) -> anyhow::Result<Known> {
     let files = analyze::read(&args.files)?;
     let given = given(&schema, &files, Mesh::default(), proxy)?;
+    for problem in &given.problems {
+        writeln!(stderr(), "error: {problem}")?;
+    }
     let all = |key: &str, of: &str| {
         let written = crate::ask::items(&given.shown, key).iter();
         written.map(|one| json!({of: one})).collect::<Vec<_>>()
@@ -99,6 +136,7 @@ fn made_of(args: &ExplainArgs, proxy: &str, schema: Arc<Schema>) -> anyhow::Resu
         decided: Decided::given(given.decided),
         from,
         schema,
+        asks_nodes: false,
     })
 }
 

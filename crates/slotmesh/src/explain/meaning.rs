@@ -3,7 +3,9 @@
 //! Of a dump only the filter and what finds a cluster's members is read: certificates and passwords are hidden in it, and
 //! what does not concern a command's way must not keep it from being explained.
 
-use crate::ask::{Dump, items, text};
+use super::known::Known;
+use super::nodes;
+use crate::ask::{items, text};
 use crate::config_of::address;
 use anyhow::{Context as _, anyhow};
 use config::Schema;
@@ -53,11 +55,23 @@ pub enum Members {
     Assumed(View),
 }
 
+impl Members {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let (Self::Known(view) | Self::Assumed(view)) = self;
+        match view {
+            View::Slots(topology) => topology.nodes().len(),
+            View::Hosts(hosts) => hosts.len(),
+        }
+    }
+}
+
 impl Meant {
     /// The Redis filter `config` of a dump, and its clusters.
     ///
     /// Fails where the filter says what slotmesh would refuse.
-    pub fn read(schema: &Schema, config: &Value, dump: &Dump, statuses: &Value) -> anyhow::Result<Self> {
+    pub fn read(known: &Known, config: &Value) -> anyhow::Result<Self> {
+        let Known { schema, dump, statuses, .. } = known;
         let filter = filter(schema, config)?;
         let mut order: Vec<usize> = (0..filter.routes.routes.len()).collect();
         order.sort_by_key(|place| Reverse(filter.routes.routes[*place].prefix.len()));
@@ -68,8 +82,12 @@ impl Meant {
             let name = text(entry.resource, "/name");
             if named.contains(name) {
                 let cluster = cluster(schema, entry.resource)?;
-                let known = items(statuses, "/cluster_statuses").iter().find(|status| text(status, "/name") == name);
-                let members = members(&cluster, known, &mut meant.unhealthy);
+                let status = items(statuses, "/cluster_statuses").iter().find(|status| text(status, "/name") == name);
+                let mut members = members(&cluster, status, &mut meant.unhealthy);
+                if known.asks_nodes && matches!(members, Members::Assumed(View::Slots(_))) {
+                    let topology = nodes::ask(name, &whom(&cluster, status))?;
+                    members = Members::Known(View::Slots(Arc::new(topology)));
+                }
                 meant.clusters.insert(name.to_owned(), Cluster { meant: cluster, members });
             }
         }
@@ -169,6 +187,14 @@ fn members(cluster: &meant::Cluster, status: Option<&Value>, unhealthy: &mut BTr
         true => Members::Assumed(View::Hosts([host(NO_PRIMARY)].into())),
         false => Members::Known(View::Hosts(hosts.into())),
     }
+}
+
+/// Who may be asked: the members that are told, and those that are written.
+fn whom(cluster: &meant::Cluster, status: Option<&Value>) -> Vec<(String, u16)> {
+    let told = status.map(|status| items(status, "/host_statuses")).unwrap_or_default().iter();
+    let told = told.filter_map(|member| address(&member["address"]).parse::<SocketAddr>().ok());
+    let told = told.map(|at| (at.ip().to_string(), at.port()));
+    told.chain(cluster.endpoints.iter().map(|one| (one.host.clone(), one.port))).collect()
 }
 
 fn assumed_slots() -> Members {

@@ -4,6 +4,9 @@ use crate::ask::{items, text};
 use serde_json::Value;
 use std::fmt::Write as _;
 
+/// Files do not know, Envoy does not tell, and a proxy does not ask before somebody needs it.
+const UNKNOWN: &str = "; which node that is, is not known here";
+
 /// How wide the words on the left are.
 const LEFT: usize = 12;
 
@@ -31,10 +34,19 @@ pub fn told(answer: &Value) -> String {
     for filter in filters {
         of_filter(&mut page, filter);
     }
-    if answer["owner_is_known"] == false && !filters.is_empty() {
+    if page.contains(UNKNOWN) {
+        page.push_str("\n--ask-nodes asks the nodes whose slots are whose\n");
+    }
+    if is_open(filters) {
         page.push_str("\n--control HOST:PORT asks the control plane which EnvoyFilter decided it\n");
     }
     page
+}
+
+/// Whether there is somebody who knows more, and was not asked.
+fn is_open(filters: &[Value]) -> bool {
+    let rows = filters.iter().flat_map(|filter| items(filter, "/decided"));
+    rows.into_iter().any(|row| row["asks_control"] == true)
 }
 
 fn line(page: &mut String, indent: usize, left: &str, right: &str) {
@@ -43,7 +55,9 @@ fn line(page: &mut String, indent: usize, left: &str, right: &str) {
 
 fn of_filter(page: &mut String, filter: &Value) {
     let (name, address, chain) = (text(filter, "/listener"), text(filter, "/address"), text(filter, "/filter_chain"));
-    let _ = writeln!(page, "\nlistener {name} at {address}, filter chain {chain}");
+    let matches = filter["filter_chain_match"].as_object().filter(|matches| !matches.is_empty());
+    let matches = matches.map(|_| format!(" ({})", filter["filter_chain_match"])).unwrap_or_default();
+    let _ = writeln!(page, "\nlistener {name} at {address}, filter chain {chain}{matches}");
     let timeout = filter["op_timeout"].as_str().unwrap_or("none");
     line(page, 2, "settings", &format!("reads by {}, time-out {timeout}", text(filter, "/read_policy")));
     if filter["asks_for_password"] == true {
@@ -100,7 +114,8 @@ fn of_key(page: &mut String, key: &Value) {
         line(page, 4, "chosen by", by);
     }
     if !items(key, "/nodes").is_empty() {
-        line(page, 4, "node", &nodes(items(key, "/nodes"), " or "));
+        let between = if key["key"].is_string() { " or " } else { ", " };
+        line(page, 4, "node", &nodes(items(key, "/nodes"), between));
     }
     for mirror in items(key, "/mirrors") {
         line(page, 4, "mirror", &of_mirror(mirror));
@@ -146,9 +161,9 @@ fn node(node: &Value) -> String {
     match (node["address"].as_str(), node["role"].as_str()) {
         (Some(address), Some(role)) => format!("{address} ({role})"),
         (Some(address), None) => address.to_owned(),
-        (None, Some("primary")) => "the primary of its shard, which only a running proxy knows".to_owned(),
-        (None, Some(role)) => format!("a {role} of its shard, which only a running proxy knows"),
-        (None, None) => "a member, which only a running proxy knows".to_owned(),
+        (None, Some("primary")) => format!("the primary of its shard{UNKNOWN}"),
+        (None, Some(role)) => format!("a {role} of its shard{UNKNOWN}"),
+        (None, None) => format!("a member{UNKNOWN}"),
     }
 }
 

@@ -157,7 +157,8 @@ async fn answer(
         Method::PATCH => change(&world, &at, &uri, &body).await,
         Method::GET => page(&mut world.lock().unwrap(), &at, &asked),
         Method::POST => {
-            let object: Value = serde_json::from_slice(&body).unwrap();
+            let mut object: Value = serde_json::from_slice(&body).unwrap();
+            (object["metadata"]["uid"], object["metadata"]["generation"]) = (json!(uri.path()), json!(1));
             world.lock().unwrap().put(at.plural, object);
             (StatusCode::CREATED, "{}").into_response()
         }

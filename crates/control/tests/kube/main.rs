@@ -11,6 +11,7 @@ mod faults;
 mod real;
 mod start;
 mod status;
+mod real_status;
 
 mod asking;
 mod hooks;

@@ -7,7 +7,7 @@
 //! The last state stays in force whatever happens to the server or on the way to it: a list takes the place of what was
 //! known once it is whole, and a watch goes on where the last one ended.
 //!
-//! What became of resources is written back by [`write`]: `pen` says what, `pace` how often, `news` what is told as an
+//! What became of resources is written back by [`write()`]: `pen` says what, `pace` how often, `news` what is told as an
 //! Event, `scribe` does it.
 
 // What is asked for, and what is kept of the answer.

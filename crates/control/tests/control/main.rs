@@ -6,4 +6,5 @@ mod world;
 mod files;
 mod findings;
 mod registry;
+mod resources;
 mod sharing;

@@ -87,7 +87,7 @@ def main(refused):
             except kubernetes_validate.ValidationError as error:
                 faults.append(f"{place}: {kind}: {error}")
 
-    for pattern in ["deploy/*.yaml", "deploy/crds/*.yaml", "examples/tutorial*/*.yaml"]:
+    for pattern in ["deploy/*.yaml", "deploy/*/*.yaml", "examples/tutorial*/*.yaml"]:
         for path, text in read(pattern):
             for one in documents(text):
                 check(path, one)

@@ -25,4 +25,11 @@ if [ ! -e "$library/installed" ]; then
 fi
 flock -u 9
 
+# What is applied together can be put together; kubectl needs no cluster for that.
+if command -v kubectl >/dev/null 2>&1; then
+  for folder in deploy deploy/tutorial; do
+    kubectl kustomize "$folder" >/dev/null
+  done
+fi
+
 PYTHONPATH=$library exec "$python" scripts/manifests.py "$@"

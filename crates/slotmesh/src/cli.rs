@@ -312,8 +312,8 @@ mod tests {
     fn the_flags_of_the_manifest_are_known() {
         let manifest = include_str!("../../../deploy/control.yaml");
         let (_, rest) = manifest.split_once("        args:\n").unwrap();
-        let flags = rest.lines().map_while(|line| line.strip_prefix("        - "));
-        let read = Cli::try_parse_from(std::iter::once("slotmesh").chain(flags)).unwrap();
+        let flags = rest.lines().map_while(|line| line.strip_prefix("        - ")?.split("  #").next());
+        let read = Cli::try_parse_from(std::iter::once("slotmesh").chain(flags.map(str::trim))).unwrap();
         let Command::Control(args) = read.command else { panic!("another command") };
         assert!(args.kube && args.webhook.is_some_and(|address| address.port() == 15017));
         assert_eq!(args.webhook_configuration, "slotmesh");

@@ -135,3 +135,25 @@ fn who_writes_the_bundle_may_do_that_and_no_more() {
     assert_eq!(role["rules"], json!([rule]));
     assert_eq!(one("rbac-webhook.yaml", "ClusterRoleBinding")["roleRef"]["name"], role["metadata"]["name"]);
 }
+
+#[test]
+fn the_client_of_the_tutorial_has_a_sidecar_that_finds_the_control_plane() {
+    let file = "tutorial/redis-client.yaml";
+    let bootstrap = one(file, "ConfigMap")["data"]["bootstrap.yaml"].as_str().unwrap().replace("POD_IP", "10.0.0.7");
+    let read = config::load_text(&bootstrap, "bootstrap.yaml");
+    assert!(read.is_ok(), "{:?}", read.err());
+    let service = one("control.yaml", "Service");
+    let name = |key: &str| service["metadata"][key].as_str().unwrap().to_owned();
+    let host = format!("{}.{}.svc.cluster.local", name("name"), name("namespace"));
+    assert!(bootstrap.contains(&format!("address: {host}")), "{host}");
+    let port = &service["spec"]["ports"][0];
+    assert!(port["name"] == "grpc-xds" && bootstrap.contains(&format!("port_value: {}", port["port"])));
+    // The rules let the sidecar's own connections out, by the user that it runs as.
+    let pod = one(file, "Deployment")["spec"]["template"]["spec"].clone();
+    let user = &pod["containers"][1]["securityContext"]["runAsUser"];
+    let rules = texts(&pod["initContainers"][0]["command"])[2].to_owned();
+    assert!(rules.contains(&format!("--uid-owner {user} -j RETURN")), "{rules}");
+    let listed = one("tutorial/kustomization.yaml", "Kustomization")["resources"].clone();
+    assert_eq!(listed, json!(["redis-client.yaml"]));
+    assert_eq!(fs::read_dir(folder().join("tutorial")).unwrap().count(), 2);
+}

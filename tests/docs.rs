@@ -159,3 +159,18 @@ fn the_journey_of_a_configuration_leads_through_files_that_exist() {
     }
     assert!(stations >= 12, "{stations}");
 }
+
+/// `FILE::TEST`, as the page for those who come from Istio names them.
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let page = fs::read_to_string(root().join("docs/from-istio.md")).unwrap();
+    let named: Vec<(&str, &str)> = page.split('`').filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(named.len() > 40, "{}", named.len());
+    for (file, test) in named {
+        let path = root().join(format!("{file}.rs"));
+        let code = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let begin = code.find(&format!("fn {test}()")).unwrap_or_else(|| panic!("{file}.rs has no {test}"));
+        let before = &code[code[..begin].rfind("\n\n").unwrap_or(0)..begin];
+        assert!(before.contains("test]"), "{file}.rs: {test} is no test");
+    }
+}

@@ -16,6 +16,7 @@ mod plane;
 mod place;
 
 mod arrival;
+mod demand;
 mod changes;
 mod refusals;
 mod absent;

@@ -25,4 +25,4 @@ mod testing;
 pub use report::{Report, Reporter};
 pub use stats::DiscoveryStats;
 pub use status::Status;
-pub use task::{Handle, spawn};
+pub use task::{Begin, Handle, spawn};

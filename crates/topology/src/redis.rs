@@ -11,7 +11,7 @@ use crate::ask::Asker;
 use crate::connect::Connector;
 use crate::decision::{Candidates, Opinion, Random, Schedule};
 use crate::names::Names;
-use crate::task::Publisher;
+use crate::task::{Begin, Publisher};
 use meant::RedisCluster;
 use reading::{Reading, Step};
 use slots::{Topology, View};
@@ -53,7 +53,13 @@ impl Redis {
     }
 
     /// Never ends while somebody can report.
-    pub(crate) async fn run(mut self, mut reports: Receiver<Report>) {
+    pub(crate) async fn run(mut self, begin: Begin, mut reports: Receiver<Report>) {
+        if begin == Begin::WhenUsed {
+            match reports.recv().await {
+                Some(report) => self.heard(&report),
+                None => return,
+            }
+        }
         loop {
             tokio::select! {
                 // What has been reported first: it may say whom not to ask.

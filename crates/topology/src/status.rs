@@ -9,6 +9,8 @@ use std::time::Instant;
 pub struct Status {
     /// Whether a view has been published, ever.
     pub ready: bool,
+    /// Whether nobody has needed it so far, so that nobody has been asked.
+    pub asleep: bool,
     /// Reads begun so far.
     pub attempts: u64,
     /// When the last read succeeded.
@@ -31,9 +33,17 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether it waits until it is needed.
+    pub(crate) fn sleeps(&self, asleep: bool) {
+        self.change(|status| status.asleep = asleep);
+    }
+
     /// A read begins.
     pub(crate) fn begun(&self) {
-        self.change(|status| status.attempts += 1);
+        self.change(|status| {
+            status.asleep = false;
+            status.attempts += 1;
+        });
     }
 
     /// A read has succeeded and found `view`, if that is another one than before.

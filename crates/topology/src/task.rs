@@ -6,12 +6,22 @@ use crate::hosts::{self, Inbox, Resolving, Take};
 use crate::names::Names;
 use crate::redis::Redis;
 use crate::status::Board;
-use crate::{DiscoveryStats, Reporter, Status};
+use crate::{DiscoveryStats, Report, Reporter, Status};
 use meant::{Cluster, Discovery, Endpoint};
 use slots::View;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
+
+/// When the nodes of a Redis Cluster are asked for the first time. Clusters of other kinds begin at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// When the discovery is started.
+    AtOnce,
+    /// When somebody reports: a request waits for the first map, or [`Handle::wake`]. A proxy beside a client that does
+    /// not use Redis asks nobody.
+    WhenUsed,
+}
 
 /// One cluster's discovery. Dropping it stops the task; what was published stays valid.
 #[derive(Debug)]
@@ -28,6 +38,11 @@ impl Handle {
     /// Where workers tell what happens to requests.
     pub fn reporter(&self) -> Reporter {
         self.reporter.clone()
+    }
+
+    /// Begins to ask, if nobody has needed it so far.
+    pub fn wake(&self) {
+        self.reporter.report(Report::Unknown);
     }
 
     /// What has become of it so far.
@@ -61,16 +76,18 @@ impl Drop for Handle {
 /// before this function returns.
 pub fn spawn(
     cluster: Arc<Cluster>,
+    begin: Begin,
     stats: Arc<DiscoveryStats>,
     publish: impl Fn(View) + Send + Sync + 'static,
 ) -> Handle {
     let names = Names::system(cluster.dns_family);
-    spawn_with(cluster, stats, publish, names)
+    spawn_with(cluster, begin, stats, publish, names)
 }
 
 /// [`spawn`] with any resolver.
 pub(crate) fn spawn_with(
     cluster: Arc<Cluster>,
+    begin: Begin,
     stats: Arc<DiscoveryStats>,
     publish: impl Fn(View) + Send + Sync + 'static,
     names: Names,
@@ -87,7 +104,8 @@ pub(crate) fn spawn_with(
     let task = match &cluster.discovery {
         Discovery::Redis(settings) => {
             let redis = Redis::new(connector.clone(), settings, names.clone(), publisher, random);
-            Some(tokio::spawn(redis.run(reports)))
+            board.sleeps(begin == Begin::WhenUsed);
+            Some(tokio::spawn(redis.run(begin, reports)))
         }
         Discovery::Static(_) => {
             publish_written(&cluster, &publisher);

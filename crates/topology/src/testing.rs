@@ -1,7 +1,7 @@
 //! What the tests of the drivers share: clusters as meant, a resolver of their own, views as they are published.
 
 use crate::names::Names;
-use crate::task::spawn_with;
+use crate::task::{Begin, spawn_with};
 use crate::{DiscoveryStats, Handle};
 use meant::{Balance, Cluster, Credentials, Discovery, DnsFamily, Endpoint, RedisCluster, Secret, Upstream};
 use slots::{Host, Topology, View};
@@ -91,11 +91,20 @@ pub(crate) fn watch(cluster: Cluster) -> Watched {
     watch_with(cluster, &Zone::default())
 }
 
+/// One that waits until it is needed.
+pub(crate) fn watch_when_used(cluster: Cluster) -> Watched {
+    watch_from(cluster, Begin::WhenUsed, &Zone::default())
+}
+
 pub(crate) fn watch_with(cluster: Cluster, zone: &Zone) -> Watched {
+    watch_from(cluster, Begin::AtOnce, zone)
+}
+
+fn watch_from(cluster: Cluster, begin: Begin, zone: &Zone) -> Watched {
     let (sender, views) = unbounded_channel();
     let stats = Arc::new(DiscoveryStats::default());
     let publish = move |view| sender.send(view).unwrap_or_default();
-    let handle = spawn_with(Arc::new(cluster), Arc::clone(&stats), publish, zone.names());
+    let handle = spawn_with(Arc::new(cluster), begin, Arc::clone(&stats), publish, zone.names());
     Watched { handle, stats, views }
 }
 

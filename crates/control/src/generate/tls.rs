@@ -42,7 +42,8 @@ pub(super) fn secure(wish: &Wish, wanted: &Wanted, cluster: &mut Value) {
             TlsMode::Disable => {}
             TlsMode::IstioMutual => cluster["transport_socket"] = upstream(&mutual(wish, tls)),
             TlsMode::Simple | TlsMode::Mutual => {
-                cluster["transport_socket"] = upstream(&by_files(tls));
+                let is_typed = wish.bound.is_some_and(|bound| bound.upstream.has_own_tls());
+                cluster["transport_socket"] = upstream(&if is_typed { read_by_proxy(tls) } else { by_agent(tls) });
                 // So that Istio's filter for HTTP leaves the ALPN as it is.
                 cluster["metadata"]["filter_metadata"]["istio"]["alpn_override"] = "false".into();
             }
@@ -103,8 +104,8 @@ fn identities(wish: &Wish) -> Vec<String> {
     known.into_iter().filter_map(spelt).collect()
 }
 
-/// TLS to something outside, with certificates from files beside the proxy.
-fn by_files(tls: &Tls) -> Value {
+/// TLS to something outside, with certificates that an agent beside the proxy reads from files.
+fn by_agent(tls: &Tls) -> Value {
     let mut common = json!({"tls_params": versions()});
     if tls.mode == TlsMode::Mutual {
         let name = format!("file-cert:{}~{}", tls.client_certificate, tls.private_key);
@@ -119,6 +120,33 @@ fn by_files(tls: &Tls) -> Value {
             "validation_context_sds_secret_config": file_secret(&format!("file-root:{authority}")),
         });
     }
+    named(common, tls)
+}
+
+/// The same where the proxy reads the files itself, so that it needs no agent.
+fn read_by_proxy(tls: &Tls) -> Value {
+    let mut common = json!({"tls_params": versions()});
+    if tls.mode == TlsMode::Mutual {
+        common["tls_certificates"] = json!([{
+            "certificate_chain": {"filename": tls.client_certificate},
+            "private_key": {"filename": tls.private_key},
+        }]);
+    }
+    if tls.insecure_skip_verify {
+        common["validation_context"] = json!({});
+    } else {
+        let mut trust = exactly(&tls.subject_alt_names);
+        match tls.ca_certificates.as_str() {
+            "" => trust["system_root_certs"] = json!({}),
+            file => trust["trusted_ca"] = json!({"filename": file}),
+        }
+        common["validation_context"] = trust;
+    }
+    named(common, tls)
+}
+
+/// With the name that the other side is asked for.
+fn named(common: Value, tls: &Tls) -> Value {
     let mut context = json!({"common_tls_context": common});
     if !tls.sni.is_empty() {
         context["sni"] = tls.sni.as_str().into();

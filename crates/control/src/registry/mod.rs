@@ -21,6 +21,7 @@ mod entries;
 // And what holds for them.
 mod rules;
 mod served;
+mod notes;
 mod state;
 
 pub use protocol::Protocol;

@@ -3,8 +3,8 @@
 use super::endpoints::Sources;
 use super::rules::{Authentication, Modes, Rule, Scope, modes, rule_for};
 use super::served::{Served, Servers};
-use super::service::{Origin, Resolution, Service};
-use super::{entries, kubernetes};
+use super::service::{Resolution, Service};
+use super::{entries, kubernetes, notes};
 use crate::node::Node;
 use crate::object::{Body, Key, Labels, Object, selects};
 use crate::typed::Typed;
@@ -65,7 +65,7 @@ impl State {
             headless: headless(&services),
             has_machine_local: services.iter().any(|service| service.machine_local),
             servers: Servers::new(&services),
-            notes: notes(plain(), &services),
+            notes: notes::of(plain(), &services),
             services,
             envoy_filters: Vec::new(),
             scopes: Vec::new(),
@@ -256,39 +256,4 @@ impl Named for Rule {
 fn headless(services: &[Arc<Service>]) -> HashSet<String> {
     let headless = services.iter().filter(|service| service.resolution == Resolution::Headless);
     headless.flat_map(|service| service.endpoints.iter().map(|endpoint| endpoint.address.clone())).collect()
-}
-
-fn notes<'o>(objects: impl Iterator<Item = &'o Object> + Clone, services: &[Arc<Service>]) -> Vec<Problem> {
-    let templates: Vec<(&str, &Labels)> = objects
-        .clone()
-        .filter_map(|object| match &object.body {
-            Body::Template(labels) => Some((object.meta.namespace.as_str(), labels)),
-            _ => None,
-        })
-        .collect();
-    let mut notes = Vec::new();
-    for object in objects.filter(|object| matches!(object.body, Body::Service(_))) {
-        let meta = &object.meta;
-        let known = services.iter().find(|service| {
-            service.origin == Origin::Kubernetes && service.name == meta.name && service.namespace == meta.namespace
-        });
-        let Some(service) = known else { continue };
-        let mut tell = |path: &str, text: &str| {
-            let (file, line) = (object.file.to_string(), object.line);
-            notes.push(Problem { file, line, path: path.to_owned(), text: text.to_owned() });
-        };
-        if service.addresses.is_empty() && service.resolution == Resolution::Endpoints {
-            tell("spec.clusterIP", "is missing, so that no listener can be made: write the service's address, or None");
-        }
-        let has_workload = |selector: &Labels| {
-            templates.iter().any(|(namespace, labels)| *namespace == service.namespace && selects(selector, labels))
-        };
-        if service.endpoints.is_empty() && service.selector.as_ref().is_some_and(has_workload) {
-            tell(
-                "spec.selector",
-                "selects pods whose addresses are not known: add the Pods, an EndpointSlice or WorkloadEntries",
-            );
-        }
-    }
-    notes
 }

@@ -81,6 +81,11 @@ impl Upstream {
         policy
     }
 
+    /// Whether the resource itself speaks of TLS.
+    pub(crate) fn has_own_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The cluster's own name, if it is not the service's cluster.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()

@@ -101,7 +101,8 @@ fn the_documents_name_every_field_with_its_description() {
 fn documented(schema: &Value, path: &str, text: &str) {
     for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
         let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let described = inner["description"].as_str().unwrap().replace('|', "\\|");
+        let words: Vec<&str> = inner["description"].as_str().unwrap().split_whitespace().collect();
+        let described = words.join(" ").replace('|', "\\|");
         let row = |line: &str| line.starts_with(&format!("| `{at}` |")) && line.contains(&described);
         assert!(text.lines().any(row), "{at}: {described}");
         // Sources of values, and keys of Secrets, are told once.

@@ -91,8 +91,8 @@ fn our_own_proxy_takes_it() {
             "read_policy",
             "enable_zone_discovery",
             "health_checks",
-            // The agent's, which the bootstrap of an injected proxy has.
-            "sds-grpc",
+            // A file that is not beside this proxy.
+            "/etc/ca.pem",
         ];
         assert!(known.iter().any(|name| told.contains(name)), "{told}");
     }

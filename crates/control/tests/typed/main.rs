@@ -8,6 +8,7 @@ mod coverage;
 mod crds;
 mod full;
 mod generation;
+mod pains;
 mod refusals;
 mod translation;
 

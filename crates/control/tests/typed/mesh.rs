@@ -38,7 +38,21 @@ impl Mesh {
 
     /// The tutorial without its EnvoyFilters, with the mirror's service.
     pub fn tutorial() -> Self {
-        let mesh = Self::new();
+        Self::new().filled()
+    }
+
+    /// The same under a mesh with automatic mutual TLS, as Istio's installation sets it.
+    pub fn tutorial_with_auto_mtls() -> Self {
+        let mut mesh = Self::new();
+        // A name that begins with a dot is none of the folder's files.
+        let settings = mesh.folder.path().join(".mesh.yaml");
+        fs::write(&settings, "enableAutoMtls: true\n").unwrap();
+        mesh.files = Files::new(mesh.folder.path(), Some(&settings));
+        mesh.filled()
+    }
+
+    fn filled(self) -> Self {
+        let mesh = self;
         for folder in ["tutorial", "tutorial-mirror"] {
             for entry in fs::read_dir(examples().join(folder)).unwrap() {
                 let path = entry.unwrap().path();
@@ -192,6 +206,12 @@ pub fn resource(kind: &str, name: &str, spec: &Value) -> String {
 }
 
 impl Mesh {
+    /// What is told without being a fault, without the folder's name.
+    pub fn notes(&mut self) -> Vec<String> {
+        let folder = format!("{}/", self.folder.path().display());
+        self.read().notes.iter().map(|note| note.to_string().replace(&folder, "")).collect()
+    }
+
     /// All bytes that the proxy is sent as clusters and listeners.
     pub fn sent(&mut self, who: &str) -> Vec<u8> {
         let read = self.read();

@@ -1,11 +1,11 @@
 //! Keeps the crew, the discovery of every cluster and what the admin face shows in step with one configuration.
 
 use super::house::{Known, Shown};
-use meant::{Cluster, Proxy};
-use std::collections::HashMap;
+use meant::{Cluster, Filter, Proxy};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tls::Secrets;
-use topology::{DiscoveryStats, Reporter};
+use topology::{Begin, DiscoveryStats, Reporter};
 use worker::{Crew, Plan, Report};
 
 /// What the workers report goes by the number of its cluster.
@@ -34,6 +34,9 @@ impl Conductor {
     pub fn run(&mut self, proxy: &Arc<Proxy>, secrets: &Secrets) -> Result<(), worker::Error> {
         self.crew.deliver(secrets);
         self.crew.change(proxy)?;
+        // What a control plane delivers may be for everybody in the mesh.
+        let begin = if proxy.dynamic.is_some() { Begin::WhenUsed } else { Begin::AtOnce };
+        let mirrors = mirrors(proxy);
         let mut known = HashMap::new();
         let mut order = Vec::new();
         for cluster in &proxy.clusters {
@@ -42,10 +45,17 @@ impl Conductor {
                 Some(one) if Arc::ptr_eq(&one.cluster, cluster) => one,
                 // The old discovery ends before the new one begins, so that nothing of it is heard afterwards; its
                 // figures go on.
-                Some(Known { stats, .. }) => self.discover(number, cluster, stats),
-                None => self.discover(number, cluster, Arc::default()),
+                Some(Known { stats, handle, .. }) => {
+                    let begin = if handle.status().asleep { begin } else { Begin::AtOnce };
+                    drop(handle);
+                    self.discover(number, cluster, begin, stats)
+                }
+                None => self.discover(number, cluster, begin, Arc::default()),
             };
             one.handle.secure(secrets);
+            if mirrors.contains(cluster.name.as_str()) && one.handle.status().asleep {
+                one.handle.wake();
+            }
             order.push(one.clone());
             known.insert(number, one);
         }
@@ -73,9 +83,10 @@ impl Conductor {
         self.crew
     }
 
-    fn discover(&self, number: usize, cluster: &Arc<Cluster>, stats: Arc<DiscoveryStats>) -> Known {
+    fn discover(&self, number: usize, cluster: &Arc<Cluster>, begin: Begin, stats: Arc<DiscoveryStats>) -> Known {
         let publish = self.crew.publisher();
-        let handle = topology::spawn(Arc::clone(cluster), Arc::clone(&stats), move |view| publish(number, &view));
+        let publish = move |view| publish(number, &view);
+        let handle = topology::spawn(Arc::clone(cluster), begin, Arc::clone(&stats), publish);
         Known { cluster: Arc::clone(cluster), handle: handle.into(), stats }
     }
 
@@ -101,6 +112,17 @@ impl Conductor {
             tracing::info!(listener = name, %address, "no longer listening");
         }
     }
+}
+
+/// The clusters that get copies. A copy does not wait for its cluster's nodes, so they are known beforehand.
+fn mirrors(proxy: &Proxy) -> HashSet<&str> {
+    let chains = proxy.listeners.iter().flat_map(|listener| listener.all_chains());
+    let routes = chains.filter_map(|chain| match &chain.filter {
+        Filter::Redis(redis) => Some(&redis.routes),
+        _ => None,
+    });
+    let routes = routes.flat_map(|routes| routes.routes.iter().chain(&routes.catch_all));
+    routes.flat_map(|route| route.mirrors.iter().map(|mirror| mirror.cluster.as_str())).collect()
 }
 
 /// Carries what workers report to the cluster's discovery.

@@ -77,7 +77,7 @@ impl House for Inside {
         let missing = |known: &Known| {
             let status = known.handle.status();
             let reason = status.last_problem.unwrap_or_else(|| "it is being asked for the first time".into());
-            (!status.ready).then(|| Missing { cluster: known.cluster.name.clone(), reason })
+            (!status.ready && !status.asleep).then(|| Missing { cluster: known.cluster.name.clone(), reason })
         };
         self.shown().clusters.iter().filter_map(missing).collect()
     }

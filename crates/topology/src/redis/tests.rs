@@ -1,6 +1,7 @@
 use crate::Report;
 use crate::testing::{
-    Layout, NEVER, SOUND, Watched, Zone, credentials, endpoint, redis, settings, topology, watch, watch_with,
+    Layout, NEVER, SOUND, Watched, Zone, credentials, endpoint, redis, settings, topology, watch, watch_when_used,
+    watch_with,
 };
 use meant::{Cluster, Discovery, RedisCluster};
 use slots::{Slot, Topology};
@@ -73,6 +74,26 @@ async fn a_dead_first_seed_costs_next_to_nothing() {
     assert_eq!(watched.stats.update_attempt.get(), 1, "within one read");
     assert_eq!(watched.stats.membership_total.get(), 1);
     watched.until("ready", |watched| watched.handle.status().ready).await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_before_somebody_needs_it() {
+    let layout = empty();
+    let [alive] = nodes(&layout);
+    let mut watched = watch_when_used(redis(Duration::from_millis(10), &[alive.address()]));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let status = watched.handle.status();
+    assert!(status.asleep && status.attempts == 0, "{status:?}");
+    assert_eq!(alive.requests().len(), 0);
+    watched.handle.reporter().report(Report::Unknown);
+    assert_eq!(primary(&*watched.map().await, 0), Some(alive.address()));
+    assert!(!watched.handle.status().asleep);
+    // From then on at its rate.
+    reads(&watched, 5).await;
+    // And the same if it is woken before anybody has come.
+    let mut woken = watch_when_used(redis(NEVER, &[alive.address()]));
+    woken.handle.wake();
+    assert_eq!(primary(&*woken.map().await, 0), Some(alive.address()));
 }
 
 #[tokio::test]

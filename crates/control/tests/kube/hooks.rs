@@ -122,19 +122,19 @@ fn refuse(code: u16, message: &str) -> Response {
     (StatusCode::from_u16(code).unwrap(), status.to_string()).into_response()
 }
 
-fn ready(held: &mut Held, method: &'static str, name: &str) -> Result<Value, Response> {
+fn ready(held: &mut Held, method: &'static str, name: &str) -> Result<Value, Box<Response>> {
     held.asked.push((method, Instant::now()));
     if let Some((code, message)) = held.refuse {
-        return Err(refuse(code, message));
+        return Err(Box::new(refuse(code, message)));
     }
-    let absent = || refuse(404, &format!("validatingwebhookconfigurations \"{name}\" not found"));
+    let absent = || Box::new(refuse(404, &format!("validatingwebhookconfigurations \"{name}\" not found")));
     held.configuration.clone().filter(|known| known["metadata"]["name"] == name).ok_or_else(absent)
 }
 
 async fn read(State(held): State<Arc<Mutex<Held>>>, Path(name): Path<String>) -> Response {
     match ready(&mut held.lock().unwrap(), "GET", &name) {
         Ok(configuration) => configuration.to_string().into_response(),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -149,7 +149,7 @@ async fn write(
     let mut held = held.lock().unwrap();
     let mut configuration = match ready(&mut held, "PATCH", &name) {
         Ok(configuration) => configuration,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if held.others > 0 {
         held.others -= 1;

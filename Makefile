@@ -1,7 +1,7 @@
 # make demo    plays the tutorial for real (make demo KEEP=1 leaves everything running)
 # make test    all tests
-# make test-kube  registry and status against the cluster that KUBECONFIG names (it makes namespaces there, and takes them away;
-#                 our CustomResourceDefinitions are installed, and stay)
+# make test-kube  registry, status, webhook and CRDs against the cluster that KUBECONFIG names (namespaces slotmesh-test-* are made
+#              there and taken away, and so are the CRDs if they are not there)
 # make bench   measures slotmesh beside its peers (make bench QUICK=1: the bars only; see bench/run.sh)
 # make costs   counts the engine's instructions per request and compares (make costs UPDATE=1: keeps them)
 # make check   formatting, lints, documentation, licences
@@ -21,7 +21,8 @@ test:
 test-kube:
 	@if [ -z "$$KUBECONFIG" ]; then echo "test-kube was skipped: KUBECONFIG names no cluster"; \
 	else SLOTMESH_TEST_KUBE=1 cargo test --locked --package control --test kube -- --nocapture --exact \
-	  real::registry_of_the_cluster_that_is_named real_status::status_in_the_cluster_that_is_named && \
+	  --test-threads 1 real::registry_of_the_cluster_that_is_named real_status::status_in_the_cluster_that_is_named \
+	  real_webhook::crds_and_webhook_of_the_cluster_that_is_named && \
 	  SLOTMESH_TEST_KUBE=1 cargo test --locked --package slotmesh --test commands_kube -- --nocapture --exact real_cluster; fi
 
 costs:

@@ -318,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn the_flags_of_the_manifest_are_known() {
+        let manifest = include_str!("../../../deploy/control.yaml");
+        let (_, rest) = manifest.split_once("        args:\n").unwrap();
+        let flags = rest.lines().map_while(|line| line.strip_prefix("        - ")?.split("  #").next());
+        let read = Cli::try_parse_from(std::iter::once("slotmesh").chain(flags.map(str::trim))).unwrap();
+        let Command::Control(args) = read.command else { panic!("another command") };
+        assert!(args.kube && args.webhook.is_some_and(|address| address.port() == 15017));
+        assert_eq!(args.webhook_configuration, "slotmesh");
+        assert!(Cli::try_parse_from(["slotmesh", "control", "--files", ".", "--webhook", "0.0.0.0:15017"]).is_err());
+    }
+
+    #[test]
     fn the_name_of_a_service_has_two_parts() {
         let read = "slotmesh-control.slotmesh-system".parse::<ServiceName>().unwrap();
         assert_eq!((read.name.as_str(), read.namespace.as_str()), ("slotmesh-control", "slotmesh-system"));

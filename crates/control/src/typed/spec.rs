@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 /// Says that a service is Redis, and how its nodes are found, reached and guarded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.mode) || self.mode != 'SINGLE' || !has(self.clusterName)",
+    "fieldPath": ".clusterName",
+    "message": "is for the mode CLUSTER",
+}, {
+    "rule": "!has(self.mode) || self.mode != 'SINGLE' || !has(self.seeds) || self.seeds.size() == 0",
+    "fieldPath": ".seeds",
+    "message": "are for the mode CLUSTER",
+}]))]
 pub struct RedisService {
     /// The service: its name in this namespace, `name.namespace`, or its full host. Its address is looked up, and followed.
     #[schemars(length(min = 1))]
@@ -392,6 +401,11 @@ pub struct Health {
 /// Says what happens to commands for a service that is Redis.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.routes) || self.routes.filter(route, !has(route.prefix) || route.prefix == '').size() <= 1",
+    "fieldPath": ".routes",
+    "message": "a second route without a prefix",
+}]))]
 pub struct RedisRoute {
     /// The service that clients connect to: its name in this namespace, `name.namespace`, or its full host. Without a
     /// RedisService it is taken as one with nothing but defaults.

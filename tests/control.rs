@@ -161,7 +161,15 @@ fn the_real_envoy_accepts_what_typed_resources_make() {
     // And all that can be said, but for what needs a server of its own to be there.
     let full = recordings().join("typed/full.yaml");
     ["redis-service.yaml", "redis-route.yaml"].iter().for_each(|name| fs::remove_file(files.join(name)).unwrap());
-    fs::copy(full, files.join("full.yaml")).unwrap();
+    fs::copy(&full, files.join("full.yaml")).unwrap();
+    validate(&files, Path::new(""), &node);
+    // An Envoy without Istio's agent reads the authorities itself; it would not survive their absence.
+    let authorities = folder.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["redis".to_owned()]).unwrap();
+    fs::write(&authorities, made.cert.pem()).unwrap();
+    let there = fs::read_to_string(full).unwrap().replace("/etc/ca.pem", &authorities.display().to_string());
+    fs::write(files.join("full.yaml"), there).unwrap();
+    fs::write(&node, json!({"id": id}).to_string()).unwrap();
     validate(&files, Path::new(""), &node);
 }
 
@@ -203,7 +211,12 @@ fn validate(files: &Path, mesh: &Path, node: &Path) {
     let folder = TempDir::new().unwrap();
     let config = folder.path().join("envoy.json");
     let output = control(files, mesh, node);
-    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{}", files.display());
+    let told = text(&output.stderr);
+    // One of the recorded worlds has a host that takes every connection, which is told.
+    let is_known =
+        |line: &str| files.ends_with("service-entries/files") && line.contains(": spec.addresses: are missing");
+    let unexpected: Vec<&str> = told.lines().filter(|line| !is_known(line)).collect();
+    assert_eq!((output.status.code(), unexpected), (Some(0), vec![]), "{}", files.display());
     let mut printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     printed["clusters"].as_array_mut().unwrap().extend([agent("sds-grpc"), agent("xds")]);
     let service = json!([{"envoy_grpc": {"cluster_name": "xds"}}]);

@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// What our own proxy calls itself, Envoy's `user_agent_name`.
+const OURS: &str = "slotmesh";
+
 /// A proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -29,6 +32,9 @@ pub struct Node {
     pub transparent: bool,
     /// How long an idle TCP connection lives, where it says so itself, as in `1h`.
     pub idle_timeout: Option<String>,
+    /// Whether Istio's agent reads certificates for it (SDS of the cluster `sds-grpc`): an Envoy of Istio. Our own proxy reads
+    /// the files itself.
+    pub has_agent: bool,
     /// Everything it says of itself.
     pub metadata: BTreeMap<String, Value>,
 }
@@ -75,6 +81,7 @@ impl Node {
             machine: text(&metadata, "NODE_NAME").unwrap_or_default(),
             transparent: text(&metadata, "INTERCEPTION_MODE").as_deref() == Some("TPROXY"),
             idle_timeout: text(&metadata, "IDLE_TIMEOUT"),
+            has_agent: metadata.contains_key("ISTIO_VERSION") && node["user_agent_name"] != OURS,
             ips,
             metadata,
             id,
@@ -130,6 +137,12 @@ mod tests {
         let said = Node::from_json(&json!({"id": id, "metadata": metadata})).unwrap();
         assert_eq!((said.namespace.as_str(), said.ips.len(), said.speaks_v6()), ("other", 2, true));
         assert_eq!(said.labels["app"], "a");
+        let agent = |name: &str, metadata: serde_json::Value| {
+            let node = json!({"id": id, "user_agent_name": name, "metadata": metadata});
+            Node::from_json(&node).unwrap().has_agent
+        };
+        assert!(agent("envoy", json!({"ISTIO_VERSION": "1.31.0"})));
+        assert!(!agent("slotmesh", json!({"ISTIO_VERSION": "1.31.0"})) && !agent("envoy", json!({})));
     }
 
     #[test]

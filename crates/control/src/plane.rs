@@ -320,6 +320,7 @@ fn written(node: &xds::Node) -> Value {
     let place = &node.locality;
     json!({
         "id": node.id,
+        "user_agent_name": node.user_agent.split(' ').next(),
         "metadata": node.metadata,
         "locality": {"region": place.region, "zone": place.zone, "sub_zone": place.sub_zone},
     })

@@ -14,6 +14,8 @@ pub(crate) struct View {
     pub(crate) v6: bool,
     /// Whether connections come to it by TPROXY.
     pub(crate) transparent: bool,
+    /// Whether an agent beside the proxy reads certificates for it.
+    pub(crate) has_agent: bool,
     /// How long an idle TCP connection lives, where the proxy says so itself.
     pub(crate) idle_timeout: Option<String>,
     /// What happens to connections to addresses that no service has.
@@ -29,6 +31,7 @@ impl View {
             v4: node.speaks_v4(),
             v6: node.speaks_v6(),
             transparent: node.transparent,
+            has_agent: node.has_agent,
             idle_timeout: node.idle_timeout.clone(),
             outbound: scope.and_then(|scope| scope.outbound).unwrap_or(state.mesh.outbound_traffic_policy.mode),
             machine: String::new(),

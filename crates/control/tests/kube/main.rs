@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod api;
+mod place;
 mod recording;
 mod scene;
 mod sidecar;

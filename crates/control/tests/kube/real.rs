@@ -1,34 +1,25 @@
 //! The same calls against a cluster: the one that `KUBECONFIG` names (`make test-kube`), and the simulated one.
 
 use super::api::Api;
+use super::place::Place;
 use super::scene::{Control, meaning};
 use control::kube::{Access, Patience};
-use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
 
 const NAMESPACE: &str = "slotmesh-test-registry";
+const SLICES: &str = "/apis/discovery.k8s.io/v1";
 
 /// What a user does, and that it arrives.
 fn registry_test(access: Access) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = runtime.block_on(access.client()).unwrap();
     let control = || Control::start(access.clone(), &[], None, Patience::default(), TempDir::new().unwrap());
-    let send = |method: &str, path: &str, body: &Value| runtime.block_on(send(&client, method, path, body));
     let watching = control();
     watching.wait("all kinds are listed", |control| control.state().is_some());
     println!("{}", watching.mirror.prometheus());
-    let namespaced = |path: &str| format!("{path}/namespaces/{NAMESPACE}");
-    let (core, slices) = (namespaced("/api/v1"), namespaced("/apis/discovery.k8s.io/v1"));
-    send(
-        "POST",
-        "/api/v1/namespaces",
-        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
-    );
-    send("POST", &format!("{core}/services"), &service());
-    send("POST", &format!("{slices}/endpointslices"), &slice());
+    let place = Place::make(&access, &access, NAMESPACE);
+    place.put("/api/v1", "services", &service());
+    place.put(SLICES, "endpointslices", &slice());
     let host = format!("redis.{NAMESPACE}.svc.cluster.local");
     let endpoints = |control: &Control| {
         let state = control.state()?;
@@ -40,19 +31,12 @@ fn registry_test(access: Access) {
     fresh.wait("a fresh start", |control| control.state().is_some());
     watching
         .wait("the same as afresh", |control| meaning(&control.state().unwrap()) == meaning(&fresh.state().unwrap()));
-    send("DELETE", &format!("{slices}/endpointslices/redis-1"), &json!({}));
+    let gone = |path: String| assert_eq!(place.core("DELETE", &path, &json!({})).code, 200, "{path}");
+    gone(format!("{SLICES}/namespaces/{NAMESPACE}/endpointslices/redis-1"));
     watching.wait("no endpoint", |control| endpoints(control).is_some_and(|all| all.is_empty()));
-    send("DELETE", &format!("{core}/services/redis"), &json!({}));
+    gone(format!("/api/v1/namespaces/{NAMESPACE}/services/redis"));
     watching.wait("no service", |control| endpoints(control).is_none());
-    send("DELETE", &format!("/api/v1/namespaces/{NAMESPACE}"), &json!({}));
     println!("registry: as expected");
-}
-
-async fn send(client: &Client, method: &str, path: &str, body: &Value) {
-    let request = http::Request::builder().method(method).uri(path).header("content-type", "application/json");
-    let request = request.body(Body::from(body.to_string().into_bytes())).unwrap();
-    let status = client.send(request).await.unwrap().status();
-    assert!(status.is_success(), "{method} {path}: {status}");
 }
 
 fn service() -> Value {

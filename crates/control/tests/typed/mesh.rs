@@ -101,10 +101,20 @@ impl Mesh {
 
     /// What the proxy `IP~POD.NAMESPACE` with `labels` gets.
     pub fn given_with(&mut self, who: &str, labels: &Value) -> Given {
+        self.given_to("envoy", who, labels)
+    }
+
+    /// What our own proxy would get in its place.
+    pub fn given_to_us(&mut self, who: &str) -> Given {
+        self.given_to("slotmesh", who, &json!({}))
+    }
+
+    fn given_to(&mut self, agent: &str, who: &str, labels: &Value) -> Given {
         let read = self.read();
         let namespace = who.rsplit('.').next().unwrap();
         let id = format!("sidecar~{who}~{namespace}.svc.cluster.local");
-        let node = json!({"id": id, "metadata": {"ISTIO_VERSION": "1.31.0", "LABELS": labels}});
+        let metadata = json!({"ISTIO_VERSION": "1.31.0", "LABELS": labels});
+        let node = json!({"id": id, "user_agent_name": agent, "metadata": metadata});
         let snapshot = self.generator.snapshot(&read.state, &Node::from_json(&node).unwrap()).unwrap();
         Given(print::json(&SCHEMA, &node, &snapshot))
     }

@@ -138,6 +138,11 @@ fn istio_33337_a_managed_cluster_with_tls_is_one_resource() {
     // Whatever node a redirection names is reached by the same TLS.
     let tls = &given.cluster(name)["transport_socket"]["typed_config"];
     assert_eq!(tls["sni"], "cache.example.com");
+    // Istio's agent reads certificates for its Envoy; our own proxy reads them itself.
+    let by_agent = &tls["common_tls_context"]["combined_validation_context"]["validation_context_sds_secret_config"];
+    assert_eq!(by_agent["name"], "file-root:system");
+    let given = mesh.given_to_us(CLIENT);
+    let tls = &given.cluster(name)["transport_socket"]["typed_config"];
     assert_eq!(tls["common_tls_context"]["validation_context"], json!({"system_root_certs": {}}));
     assert_eq!(mesh.refused_by_us(CLIENT), [""; 0]);
 }

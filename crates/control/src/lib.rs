@@ -5,7 +5,8 @@
 //! asks; `generate` makes the resources of Envoy's API as istiod makes them for a sidecar, and `patched` applies the
 //! EnvoyFilters to them; [`snapshot`] is what one proxy gets, and [`generator`] makes it, sharing with other proxies
 //! what is equal. [`mod@print`] shows it; [`plane`] offers it to the server of xDS, [`watch`] keeps it at what the folder
-//! says, [`face`] shows people what is served and what is wrong, and [`webhook`] tells them before it is stored.
+//! says, [`status`] knows what became of each resource, [`face`] shows people what is served and what is wrong, and
+//! [`webhook`] tells them before it is stored. [`analyze`] looks at files that nobody serves yet.
 //!
 //! The measure is istiod: `tests/worlds.rs` compares with recordings of it, and what differs on purpose is a table
 //! there and in `docs/generation.md`.

@@ -20,7 +20,7 @@ from celpy.adapter import json_to_cel
 
 RELEASE = "1.36"
 # Kinds that others define and nobody publishes a JSON schema of in that package.
-FOREIGN = {"Kustomization", "EnvoyFilter", "PeerAuthentication"}
+FOREIGN = {"Kustomization", "EnvoyFilter"}
 ENVIRONMENT = celpy.Environment()
 
 

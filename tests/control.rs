@@ -169,7 +169,7 @@ fn the_real_envoy_accepts_what_typed_resources_make() {
     fs::write(&authorities, made.cert.pem()).unwrap();
     let there = fs::read_to_string(full).unwrap().replace("/etc/ca.pem", &authorities.display().to_string());
     fs::write(files.join("full.yaml"), there).unwrap();
-    fs::write(&node, json!({"id": id}).to_string()).unwrap();
+    fs::write(&node, json!({"id": id, "user_agent_name": "envoy"}).to_string()).unwrap();
     validate(&files, Path::new(""), &node);
 }
 

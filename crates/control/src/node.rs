@@ -6,9 +6,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// What our own proxy calls itself, Envoy's `user_agent_name`.
-const OURS: &str = "slotmesh";
-
 /// A proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -32,8 +29,8 @@ pub struct Node {
     pub transparent: bool,
     /// How long an idle TCP connection lives, where it says so itself, as in `1h`.
     pub idle_timeout: Option<String>,
-    /// Whether Istio's agent reads certificates for it (SDS of the cluster `sds-grpc`): an Envoy of Istio. Our own proxy reads
-    /// the files itself.
+    /// Whether Istio's agent is beside it, which has the certificates of the mesh (SDS of the cluster `sds-grpc`). The agent
+    /// says so by `PROXY_CONFIG`; of a node that does not even say what proxy it is, it is taken for granted.
     pub has_agent: bool,
     /// Everything it says of itself.
     pub metadata: BTreeMap<String, Value>,
@@ -81,7 +78,8 @@ impl Node {
             machine: text(&metadata, "NODE_NAME").unwrap_or_default(),
             transparent: text(&metadata, "INTERCEPTION_MODE").as_deref() == Some("TPROXY"),
             idle_timeout: text(&metadata, "IDLE_TIMEOUT"),
-            has_agent: metadata.contains_key("ISTIO_VERSION") && node["user_agent_name"] != OURS,
+            has_agent: metadata.contains_key("PROXY_CONFIG")
+                || node["user_agent_name"].as_str().is_none_or(str::is_empty),
             ips,
             metadata,
             id,
@@ -141,8 +139,8 @@ mod tests {
             let node = json!({"id": id, "user_agent_name": name, "metadata": metadata});
             Node::from_json(&node).unwrap().has_agent
         };
-        assert!(agent("envoy", json!({"ISTIO_VERSION": "1.31.0"})));
-        assert!(!agent("slotmesh", json!({"ISTIO_VERSION": "1.31.0"})) && !agent("envoy", json!({})));
+        assert!(agent("envoy", json!({"PROXY_CONFIG": {}})) && plain.has_agent);
+        assert!(!agent("envoy", json!({"ISTIO_VERSION": "1.31.0"})) && !agent("slotmesh", json!({})));
     }
 
     #[test]

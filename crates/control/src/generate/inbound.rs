@@ -85,6 +85,8 @@ impl Chains {
         match mode {
             MtlsMode::Strict => vec![self.terminated(&[], view)],
             MtlsMode::Disable => vec![plain()],
+            // Without the agent there is no certificate to show: what is only allowed is not offered.
+            _ if !view.has_agent => vec![foreign(), plain()],
             _ if is_sniffed => vec![self.terminated(&MTLS_ALPNS, view), plain(), foreign()],
             _ => vec![self.terminated(&MTLS_ALPNS, view), foreign(), plain()],
         }

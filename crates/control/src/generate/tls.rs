@@ -49,7 +49,8 @@ pub(super) fn secure(wish: &Wish, wanted: &Wanted, cluster: &mut Value) {
                 cluster["metadata"]["filter_metadata"]["istio"]["alpn_override"] = "false".into();
             }
         },
-        None if wish.auto_mtls => automatic(wish, wanted, cluster),
+        // Nobody can be asked for a certificate that he cannot have.
+        None if wish.auto_mtls && wish.view.has_agent => automatic(wish, wanted, cluster),
         None => {}
     }
 }

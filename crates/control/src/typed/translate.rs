@@ -61,8 +61,7 @@ fn made(state: &State, bound: &Arc<Bound>, service: &Service, namespace: &str) -
     let ips = if service.ips().any(|ip| ip.is_ipv6()) { "127.0.0.1,::1" } else { "127.0.0.1" };
     let id = format!("sidecar~127.0.0.1~x.{namespace}~{namespace}.svc.{}", state.mesh.domain_suffix);
     let node = Node::from_json(&json!({"id": id, "metadata": {"INSTANCE_IPS": ips}})).ok()?;
-    // Who stays on Istio has its agent.
-    let view = View { has_agent: true, ..View::new(state, &node, None) };
+    let view = View::new(state, &node, None);
     let rule = state.rule_for(service, namespace, &Labels::new()).map(AsRef::as_ref);
     let (bounds, only) = ([Arc::clone(bound)], |number: u16| number == bound.at.port);
     let name = |listener: generate::Listener| listener.json["name"].as_str().map(str::to_owned);

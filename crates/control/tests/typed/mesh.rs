@@ -101,20 +101,19 @@ impl Mesh {
 
     /// What the proxy `IP~POD.NAMESPACE` with `labels` gets.
     pub fn given_with(&mut self, who: &str, labels: &Value) -> Given {
-        self.given_to("envoy", who, labels)
+        self.given_to(who, json!({"ISTIO_VERSION": "1.31.0", "PROXY_CONFIG": {}, "LABELS": labels}))
     }
 
-    /// What our own proxy would get in its place.
-    pub fn given_to_us(&mut self, who: &str) -> Given {
-        self.given_to("slotmesh", who, &json!({}))
+    /// What a proxy without Istio's agent would get in its place.
+    pub fn given_without_agent(&mut self, who: &str) -> Given {
+        self.given_to(who, json!({"ISTIO_VERSION": "1.31.0"}))
     }
 
-    fn given_to(&mut self, agent: &str, who: &str, labels: &Value) -> Given {
+    fn given_to(&mut self, who: &str, metadata: Value) -> Given {
         let read = self.read();
         let namespace = who.rsplit('.').next().unwrap();
         let id = format!("sidecar~{who}~{namespace}.svc.cluster.local");
-        let metadata = json!({"ISTIO_VERSION": "1.31.0", "LABELS": labels});
-        let node = json!({"id": id, "user_agent_name": agent, "metadata": metadata});
+        let node = json!({"id": id, "user_agent_name": "envoy", "metadata": metadata});
         let snapshot = self.generator.snapshot(&read.state, &Node::from_json(&node).unwrap()).unwrap();
         Given(print::json(&SCHEMA, &node, &snapshot))
     }
@@ -122,7 +121,8 @@ impl Mesh {
     /// What slotmesh's own proxy refuses of what the proxy gets.
     pub fn refused_by_us(&mut self, who: &str) -> Vec<String> {
         let read = self.read();
-        let node = json!({"id": format!("sidecar~{who}~x.svc.cluster.local"), "metadata": {"NAMESPACE": "redis"}});
+        let id = format!("sidecar~{who}~x.svc.cluster.local");
+        let node = json!({"id": id, "user_agent_name": "slotmesh", "metadata": {"NAMESPACE": "redis"}});
         let snapshot = self.generator.snapshot(&read.state, &Node::from_json(&node).unwrap()).unwrap();
         let sources = config::delivered::Sources::default();
         let listeners = snapshot

@@ -8,6 +8,13 @@ use std::fs;
 const CLUSTER: &str = "outbound|6379||redis-cluster.redis.svc.cluster.local";
 const NODES: &str = "outbound|6379||redis-cluster-nodes.redis.svc.cluster.local";
 
+const STRICT: &str = "
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default, namespace: istio-system }
+spec: { mtls: { mode: STRICT } }
+";
+
 fn example(path: &str) -> String {
     fs::read_to_string(examples().join(path)).unwrap()
 }
@@ -16,7 +23,6 @@ fn example(path: &str) -> String {
 /// choice by endpoint would always be plaintext.
 #[test]
 fn istio_37423_and_30022_nodes_are_spoken_to_by_mutual_tls() {
-    let strict = example("tutorial/peer-authentication.yaml").replace("DISABLE", "STRICT");
     let pods = example("tutorial/pods.yaml");
     let meshed = pods.replace(
         "  labels:\n    app: redis-cluster\n",
@@ -24,7 +30,7 @@ fn istio_37423_and_30022_nodes_are_spoken_to_by_mutual_tls() {
     );
     assert_eq!(meshed.matches("tlsMode").count(), 6);
     let service = "tutorial-typed/redis-service.yaml";
-    let mut mesh = Mesh::tutorial_with_auto_mtls().example(service).with("peer-authentication.yaml", &strict);
+    let mut mesh = Mesh::tutorial_with_auto_mtls().example(service).with("strict.yaml", STRICT);
     mesh.write("pods.yaml", &meshed);
     let given = mesh.fine(CLIENT);
     let cluster = given.cluster(CLUSTER);
@@ -36,6 +42,27 @@ fn istio_37423_and_30022_nodes_are_spoken_to_by_mutual_tls() {
     // Nodes without sidecars are spoken to as they are.
     mesh.write("pods.yaml", &pods);
     assert_eq!(mesh.fine(CLIENT).cluster(CLUSTER)["transport_socket"], Value::Null);
+}
+
+/// A proxy that no agent is beside has no certificates to show, and a cluster without Istio needs none.
+#[test]
+fn a_proxy_without_an_agent_is_offered_no_mutual_tls() {
+    let chains = |given: &crate::mesh::Given| -> (usize, usize) {
+        let listener = given.listener("virtualInbound").clone();
+        let all = listener["filter_chains"].as_array().unwrap();
+        (all.len(), all.iter().filter(|chain| !chain["transport_socket"].is_null()).count())
+    };
+    let mut mesh = Mesh::tutorial_with_auto_mtls();
+    let (with, without) = (mesh.given(CLIENT), mesh.given_without_agent(CLIENT));
+    let ((all, mutual), (rest, none)) = (chains(&with), chains(&without));
+    assert!(mutual > 0 && none == 0, "{mutual} {none}");
+    assert_eq!(rest, all - mutual, "nothing else is missing");
+    assert!(with.cluster(CLUSTER)["transport_socket_matches"].is_array());
+    assert_eq!(without.cluster(CLUSTER)["transport_socket_matches"], Value::Null);
+    // What must be is not given up.
+    let mut mesh = mesh.with("strict.yaml", STRICT);
+    let strict = mesh.given_without_agent(CLIENT);
+    assert!(chains(&strict).1 > 0);
 }
 
 #[test]
@@ -138,10 +165,10 @@ fn istio_33337_a_managed_cluster_with_tls_is_one_resource() {
     // Whatever node a redirection names is reached by the same TLS.
     let tls = &given.cluster(name)["transport_socket"]["typed_config"];
     assert_eq!(tls["sni"], "cache.example.com");
-    // Istio's agent reads certificates for its Envoy; our own proxy reads them itself.
+    // Istio's agent reads certificates for its proxy; others read them themselves.
     let by_agent = &tls["common_tls_context"]["combined_validation_context"]["validation_context_sds_secret_config"];
     assert_eq!(by_agent["name"], "file-root:system");
-    let given = mesh.given_to_us(CLIENT);
+    let given = mesh.given_without_agent(CLIENT);
     let tls = &given.cluster(name)["transport_socket"]["typed_config"];
     assert_eq!(tls["common_tls_context"]["validation_context"], json!({"system_root_certs": {}}));
     assert_eq!(mesh.refused_by_us(CLIENT), [""; 0]);

@@ -6,9 +6,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// What a user applies first.
-const TUTORIAL: [(&str, &str); 5] = [
+const TUTORIAL: [(&str, &str); 4] = [
     ("namespaces.yaml", include_str!("../../../../../examples/tutorial/namespaces.yaml")),
-    ("peer-authentication.yaml", include_str!("../../../../../examples/tutorial/peer-authentication.yaml")),
     ("pods.yaml", include_str!("../../../../../examples/tutorial/pods.yaml")),
     ("redis-client.yaml", include_str!("../../../../../examples/tutorial/redis-client.yaml")),
     ("redis-cluster.yaml", include_str!("../../../../../examples/tutorial/redis-cluster.yaml")),
@@ -142,7 +141,7 @@ impl Folder {
 
     /// The Service is made anew and gets another address.
     pub fn move_service(&self, address: &str) -> anyhow::Result<()> {
-        let (name, text) = TUTORIAL[4];
+        let (name, text) = TUTORIAL[3];
         self.put(name, &text.replace(&format!("clusterIP: {SERVICE}\n"), &format!("clusterIP: {address}\n")))
     }
 
@@ -166,7 +165,7 @@ mod tests {
         for address in SERVERS.iter().chain([&CLIENT]) {
             assert!(all.contains(&format!("podIP: {address}\n")), "{address}");
         }
-        assert_eq!(TUTORIAL[4].1.matches(&format!("clusterIP: {SERVICE}\n")).count(), 1);
+        assert_eq!(TUTORIAL[3].1.matches(&format!("clusterIP: {SERVICE}\n")).count(), 1);
         assert!(text(&MIRROR).contains(&format!("podIP: {MIRROR_POD}\n")));
         for filter in [FILTERS[1].1, MIRRORING] {
             assert!(filter.contains(&format!("name: {SERVICE}_6379")));

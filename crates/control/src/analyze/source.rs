@@ -117,8 +117,7 @@ impl Source {
             let mut json = json.clone();
             json["kind"] = reading.kind.name.into();
             json["apiVersion"] = reading.kind.api_version(reading.version).into();
-            let place = if item.name.0.is_empty() { item.name.1 } else { format!("{}/{}", item.name.0, item.name.1) };
-            let file = format!("kube:{}/{place}", reading.kind.name);
+            let file = reading.kind.source(&item.name.0, &item.name.1);
             let line = item.object.as_ref().map_or(0, |object| object.line);
             self.documents.push(Document { file, line, json });
             self.objects.extend(item.object.map(Arc::new));

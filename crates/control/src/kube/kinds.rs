@@ -89,6 +89,11 @@ const fn kind(
     Kind { group, name, plural, versions, namespaced: true, needed, selector: "", on_demand: false }
 }
 
+/// The kind of that group and name.
+pub(crate) fn kind_of(group: &str, name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| (kind.group, kind.name) == (group, name))
+}
+
 impl Kind {
     /// Whether a cluster may be without it: it comes with a CustomResourceDefinition.
     pub(crate) fn may_be_absent(&self) -> bool {
@@ -121,6 +126,14 @@ impl Kind {
         }
     }
 
+    /// What stands for a file where an object of an API server is told of: `kube:Service/redis/cluster`. With its group
+    /// where the kind is a namesake of ours.
+    pub(crate) fn source(&self, namespace: &str, name: &str) -> String {
+        let is_namesake = self.group == "redis.aeraki.io" && self.name == "RedisService";
+        let kind = if is_namesake { format!("{}.{}", self.name, self.group) } else { self.name.to_owned() };
+        if namespace.is_empty() { format!("kube:{kind}/{name}") } else { format!("kube:{kind}/{namespace}/{name}") }
+    }
+
     /// Whether its objects get a verdict.
     pub(crate) fn is_judged(&self) -> bool {
         self.needed == JUDGED
@@ -151,6 +164,7 @@ mod tests {
     use super::{EVENTS_RULE, KINDS};
     use crate::written::{KINDS as READ, object};
     use serde_json::json;
+    use std::collections::HashSet;
 
     #[test]
     fn every_kind_that_files_may_hold_is_watched() {
@@ -163,6 +177,13 @@ mod tests {
             let read = object(&written, "x");
             assert!(read.found.is_some() || !read.problems.is_empty(), "{} means nothing", kind.full_name());
         }
+    }
+
+    #[test]
+    fn no_two_kinds_have_the_same_sources() {
+        let sources: HashSet<String> = KINDS.iter().map(|kind| kind.source("n", "a")).collect();
+        assert_eq!(sources.len(), KINDS.len());
+        assert!(sources.contains("kube:RedisService/n/a") && sources.contains("kube:RedisService.redis.aeraki.io/n/a"));
     }
 
     #[test]

@@ -152,8 +152,7 @@ fn read(reading: Reading, raw: &RawValue) -> Result<Item, serde_json::Error> {
     let value: Value = serde_json::from_str(raw.get())?;
     let of_meta = |key: &str| value["metadata"][key].as_str().unwrap_or_default().to_owned();
     let name = (of_meta("namespace"), of_meta("name"));
-    let place = if name.0.is_empty() { name.1.clone() } else { format!("{}/{}", name.0, name.1) };
-    let source = format!("kube:{}/{place}", reading.kind.name);
+    let source = reading.kind.source(&name.0, &name.1);
     let record = reading.kind.is_judged().then(|| record(&value));
     let read = written::object(&trim(reading.kind, reading.version, value), &source);
     Ok(Item { name, object: read.found, problems: read.problems, notes: read.notes, record })

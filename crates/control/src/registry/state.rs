@@ -27,7 +27,7 @@ pub struct State {
     pub refused: Vec<Problem>,
     /// What was understood but will not do what its user may expect.
     pub notes: Vec<Problem>,
-    /// Of these, what an object that is still to come can mend.
+    /// Of `refused`, what a change of another object can mend.
     pub(crate) awaiting: Vec<Problem>,
     /// What it was made of, the oldest first.
     objects: Vec<Arc<Object>>,

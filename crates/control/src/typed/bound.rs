@@ -62,7 +62,7 @@ pub(crate) struct Typed {
     pub(crate) refused: Vec<Problem>,
     /// The same by resource.
     pub(crate) objections: Vec<Objection>,
-    /// What of this another object that is still to come can mend.
+    /// What of this a change of another object can mend.
     pub(crate) awaiting: Vec<Problem>,
 }
 
@@ -241,7 +241,7 @@ impl<'o> Claim<'o> {
         let (file, line) = (&older.file, older.line);
         let named = format!("{} {}/{}", older.body.kind(), older.meta.namespace, older.meta.name);
         let text = format!("host {host}, port {port}, is decided by the {named} ({file}:{line}), which comes first");
-        Some(Fault { is_conflict: true, ..Fault::new(self.path.as_str(), text) })
+        Some(Fault { is_conflict: true, ..Fault::awaiting(self.path.as_str(), text) })
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     /// Whether it is that another resource decides the same.
     pub(crate) is_conflict: bool,
-    /// Whether another object that is still to come can mend it: a service or a Secret that is not there yet.
+    /// Whether a change of another object can mend it: a service or a Secret that is still to come, a resource that is to go.
     pub(crate) awaits: bool,
 }
 
@@ -27,7 +27,7 @@ impl Fault {
         if self.path.is_empty() { self.text.clone() } else { format!("{}: {}", self.path, self.text) }
     }
 
-    /// That something is not there yet.
+    /// That something is not there yet, or still there.
     pub(crate) fn awaiting(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { awaits: true, ..Self::new(path, text) }
     }

@@ -43,11 +43,20 @@ impl Upstream {
             Mode::Auto => Mode::Single,
             mode => mode,
         };
+        // What was found out may be otherwise once the pods are there.
+        let is_said = written.mode == Some(Mode::Single);
+        let of_clusters = |path: &str, text: &str| match is_said {
+            true => Fault::new(path, text),
+            false => Fault::awaiting(
+                path,
+                format!("{text}, and no cluster bus is seen behind the service: write mode: CLUSTER if it is one"),
+            ),
+        };
         if mode == Mode::Single && written.cluster_name.is_some() {
-            place.faults.push(Fault::new("spec.clusterName", "is for the mode CLUSTER"));
+            place.faults.push(of_clusters("spec.clusterName", "is for the mode CLUSTER"));
         }
         if mode == Mode::Single && !written.seeds.is_empty() {
-            place.faults.push(Fault::new("spec.seeds", "are for the mode CLUSTER"));
+            place.faults.push(of_clusters("spec.seeds", "are for the mode CLUSTER"));
         }
         Self {
             mode,

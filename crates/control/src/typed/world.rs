@@ -178,7 +178,7 @@ impl Place<'_, '_> {
         };
         match secret.text(&key.key) {
             Some(Ok(text)) => Some(text),
-            Some(Err(())) => self.wrong(&format!("{at}.key"), "its value is not text"),
+            Some(Err(())) => self.lacks(&format!("{at}.key"), "its value is not text"),
             None => {
                 let like = near(&key.key, secret.keys());
                 self.lacks(&format!("{at}.key"), format!("the Secret {} has no key {}{like}", key.name, key.key))

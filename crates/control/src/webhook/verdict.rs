@@ -5,6 +5,7 @@
 
 use super::review::Request;
 use crate::findings::{Filter, Findings, name_of};
+use crate::kube::kinds::kind_of;
 use crate::node::Node;
 use crate::object::{Body, Labels, Object};
 use crate::plane::{Plane, Trial};
@@ -48,7 +49,9 @@ impl Verdict {
         }
         let object = named(request);
         let place = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
-        let source = format!("kube:{}/{}/{}", request.kind.kind, place("namespace"), place("name"));
+        // As it will be named once it is read of the API server.
+        let kind = kind_of(&request.kind.group, &request.kind.kind);
+        let source = kind.map(|kind| kind.source(place("namespace"), place("name"))).unwrap_or_default();
         let read = written::object(&object, &source);
         verdict.refused.extend(read.problems.iter().map(said));
         verdict.warnings.extend(read.notes.iter().map(said));

@@ -1,6 +1,7 @@
 use super::super::review::read;
 use super::Verdict;
 use crate::files::{Files, Refreshed};
+use crate::kube::kinds::kind_of;
 use crate::plane::Plane;
 use config::Schema;
 use serde_json::{Value, json};
@@ -108,6 +109,15 @@ fn table() -> Vec<(Value, &'static str)> {
         (service(json!({"host": "redis-clutser"})), "later is no service; near: redis-cluster.redis.svc.cluster.local"),
         (service(json!({"port": 6380})), "later has no port 6380; it has: 6379, 16379"),
         (service(json!({"auth": secret})), "later there is no Secret redis/none"),
+        // Its pods, which show the cluster bus, may be still to come.
+        (
+            service(json!({"host": "redis-mirror", "clusterName": "x"})),
+            "later is for the mode CLUSTER, and no cluster bus",
+        ),
+        (
+            service(json!({"host": "redis-mirror", "seeds": ["a"]})),
+            "later are for the mode CLUSTER, and no cluster bus",
+        ),
         (
             object("RedisRoute", "r", json!({"host": "redis-cluster", "routes": [{"prefix": "a"}, {"prefix": "a"}]})),
             "another route",
@@ -198,7 +208,11 @@ fn the_older_of_two_decides_and_another_that_loses_by_it_is_named() {
     let plane = plane(&folder);
     let younger = object("RedisService", "a", json!({"host": "redis-cluster", "mode": "CLUSTER"}));
     let verdict = created(&plane, &younger);
-    assert!(verdict.refused[0].contains("is decided by the RedisService redis/b ("), "{verdict:?}");
+    // The older one may be gone already, or about to go: a resource that gets another name is applied before it is pruned.
+    assert_eq!(verdict.refused, [""; 0]);
+    let [told] = &verdict.warnings[..] else { panic!("{verdict:?}") };
+    assert!(told.starts_with("has no effect yet: spec.host: RedisService a: host redis-cluster.redis."), "{told}");
+    assert!(told.contains("is decided by the RedisService redis/b ("), "{told}");
     // One that is older than the other, and takes its host now.
     let mut taking = younger;
     taking["metadata"]["name"] = json!("0");
@@ -206,6 +220,37 @@ fn the_older_of_two_decides_and_another_that_loses_by_it_is_named() {
     assert_eq!(verdict.refused, [""; 0]);
     let [told] = &verdict.warnings[..] else { panic!("{verdict:?}") };
     assert!(told.starts_with("another resource is refused from now on: ") && told.contains("b.json:1"), "{told}");
+}
+
+#[test]
+fn a_secret_that_is_no_text_yet_keeps_nobody_from_applying() {
+    let folder = tutorial();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "redis"}, "data": {"k": "/w=="}});
+    fs::write(folder.path().join("s.json"), secret.to_string()).unwrap();
+    let auth = json!({"password": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    let verdict =
+        created(&plane(&folder), &object("RedisService", "a", json!({"host": "redis-cluster", "auth": auth})));
+    let told = "has no effect yet: spec.auth.password.secretKeyRef.key: RedisService a: its value is not text";
+    assert_eq!(verdict, Verdict { refused: Vec::new(), warnings: vec![told.to_owned()] });
+}
+
+#[test]
+fn what_is_wrong_with_another_kind_of_the_same_name_is_not_held_against_it() {
+    let folder = tutorial();
+    let plane = plane(&folder);
+    let mut state = plane.published().0.unwrap();
+    // As it would have been read of an API server.
+    let aeraki = json!({
+        "apiVersion": "redis.aeraki.io/v1alpha1", "kind": "RedisService", "metadata": {"name": "a", "namespace": "redis"},
+        "spec": {"host": ["redis-cluster"], "settings": {"auth": {"secret": {"name": "none"}}}},
+    });
+    let kind = kind_of("redis.aeraki.io", "RedisService").unwrap();
+    let read = crate::written::object(&aeraki, &kind.source("redis", "a"));
+    state = Arc::new(state.with(Arc::new(read.found.unwrap())));
+    assert_eq!(state.refused.len(), 2, "user and password");
+    plane.publish(Refreshed { state, ..refreshed(&folder) });
+    let verdict = created(&plane, &object("RedisService", "a", json!({"host": "redis-mirror"})));
+    assert_eq!(verdict, Verdict::default());
 }
 
 #[test]

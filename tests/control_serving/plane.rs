@@ -51,6 +51,13 @@ impl Plane {
         line.rsplit_once("address=").unwrap().1.trim().parse().unwrap()
     }
 
+    /// The most memory that it has held so far, in bytes.
+    pub fn most_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.log.path().join("log")).unwrap()
     }

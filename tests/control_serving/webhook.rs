@@ -99,6 +99,12 @@ async fn the_manifests_arguments_and_configuration_make_a_webhook_that_judges() 
     assert_eq!(later["allowed"], true);
     assert!(later["warnings"][0].as_str().unwrap().contains("near: redis-cluster.redis.svc"), "{later}");
 
+    // What would fill the memory of its container is not read, and nobody is kept from applying it.
+    let large = asked(&client, path, json!({"host": "redis-cluster", "seeds": vec![0; 1 << 20]})).await;
+    assert_eq!(large["allowed"], true);
+    assert!(large["warnings"][0].as_str().unwrap().starts_with("slotmesh has not judged it"), "{large}");
+    assert!(plane.most_memory() < 200 << 20, "{} bytes", plane.most_memory());
+
     let (status, log) = plane.end();
     assert!(status.success() && log.contains("refused at admission"), "{status}\n{log}");
     // Nobody wrote on top of what is well.

@@ -4,6 +4,7 @@ use super::spec::{RedisRoute, RedisService};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// The group and its version.
 const GROUP: &str = "slotmesh.io";
@@ -68,9 +69,12 @@ pub fn crds() -> Vec<(String, Value)> {
 
 /// The names of the fields that stand beside the last step of `path`, as in `spec.settings.opTimeout`.
 pub(crate) fn fields_beside(kind: &str, path: &str) -> Vec<String> {
-    let Some(kind) = KINDS.iter().find(|known| known.name == kind) else { return Vec::new() };
-    let whole = (kind.spec)();
-    let mut at = &whole;
+    // Made once: it is asked for every field that is unknown.
+    static SPECS: LazyLock<Vec<(&'static str, Value)>> =
+        LazyLock::new(|| KINDS.iter().map(|kind| (kind.name, (kind.spec)())).collect());
+    let Some((_, mut at)) = SPECS.iter().find(|(known, _)| *known == kind).map(|(name, whole)| (name, whole)) else {
+        return Vec::new();
+    };
     let steps: Vec<&str> = path.split('.').skip(1).collect();
     for step in &steps[..steps.len().saturating_sub(1)] {
         let name = step.split('[').next().unwrap_or_default();

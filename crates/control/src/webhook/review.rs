@@ -13,6 +13,9 @@ const MOST_OF_WARNINGS: usize = 4000;
 /// The most characters of a refusal.
 const MOST_OF_REFUSAL: usize = 8000;
 
+/// Values of a review that are thought through: each takes about a kilobyte on the way, and what people write has hundreds.
+pub(super) const MOST_VALUES: usize = 20_000;
+
 /// What is asked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +50,17 @@ struct Review {
     request: Option<Request>,
 }
 
+/// Of a review that is not thought through.
+#[derive(Deserialize)]
+struct Unread {
+    request: UnreadRequest,
+}
+
+#[derive(Deserialize)]
+struct UnreadRequest {
+    uid: String,
+}
+
 /// Why something is no question for this webhook.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadReview {
@@ -66,6 +80,30 @@ pub(super) enum BadReview {
 
 fn known() -> String {
     KINDS.map(|(group, kind)| format!("{kind} of {group}")).join(", ")
+}
+
+/// Whose question a body is that has too many values to be read.
+pub(super) fn too_large(body: &[u8]) -> Result<Option<String>, BadReview> {
+    if values(body) <= MOST_VALUES {
+        return Ok(None);
+    }
+    let unread: Unread = serde_json::from_slice(body).map_err(|error| BadReview::Json(error.to_string()))?;
+    Ok(Some(unread.request.uid))
+}
+
+/// About how many values a text of JSON has, keys included.
+fn values(text: &[u8]) -> usize {
+    let (mut count, mut is_in_string, mut is_escaped) = (0, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_string => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            b',' | b':' | b'[' | b'{' if !is_in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// Reads a body.
@@ -134,7 +172,7 @@ pub(super) fn answer(uid: &str, verdict: &Verdict) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, answer, read};
+    use super::{MOST_VALUES, Verdict, answer, read, too_large, values};
     use serde_json::{Value, json};
 
     fn review() -> Value {
@@ -182,6 +220,18 @@ mod tests {
         let other = told(|review| review["request"]["object"]["kind"] = json!("RedisRoute"));
         assert_eq!(other, "request.object is not the RedisService that request.kind says");
         assert!(told(|review| review["request"]["uid"] = json!(5)).contains("invalid type: integer"));
+    }
+
+    #[test]
+    fn values_are_counted_and_what_has_too_many_is_not_read() {
+        assert_eq!(values(br#"{"a,[": [1, "\\\",", {}]}"#), 6);
+        let mut large = review();
+        assert_eq!(too_large(large.to_string().as_bytes()), Ok(None));
+        large["request"]["object"]["spec"]["x"] = json!("x,".repeat(MOST_VALUES));
+        assert_eq!(too_large(large.to_string().as_bytes()), Ok(None), "one text");
+        large["request"]["object"]["spec"]["x"] = json!(vec![0; MOST_VALUES]);
+        assert_eq!(too_large(large.to_string().as_bytes()), Ok(Some("u".to_owned())));
+        assert!(too_large(&vec![b'['; MOST_VALUES + 1]).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{PATH, Settings};
 use crate::plane::Plane;
 use ::kube::Client;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -31,6 +31,9 @@ use tokio_rustls::TlsAcceptor;
 
 /// Bytes of a review: an API server takes 3 MiB, and a review of an update carries the object twice.
 const MOST_BYTES: usize = 7 << 20;
+/// A body that is no larger is read at once; for the others there is so much room, in such pieces.
+const PIECE_BYTES: usize = 64 * 1024;
+const PIECES: usize = 512;
 /// Bytes of a request's line and headers.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Connections open at once; one more, and the oldest ends. An API server keeps few.
@@ -65,6 +68,8 @@ pub enum WebhookError {
 struct Judge {
     plane: Arc<Plane>,
     permits: Arc<Semaphore>,
+    /// For large bodies.
+    room: Arc<Semaphore>,
 }
 
 /// Answers reviews of what `plane` would make of objects, and keeps the cluster's trust in the certificate that it makes
@@ -84,7 +89,7 @@ pub async fn serve(
         .with_no_client_auth()
         .with_cert_resolver(keeper.shown());
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let judge = Judge { plane, permits: Arc::new(Semaphore::new(AT_ONCE)) };
+    let judge = Judge { plane, permits: Arc::new(Semaphore::new(AT_ONCE)), room: Arc::new(Semaphore::new(PIECES)) };
     let router = Router::new().route(PATH, post(validate)).fallback(unknown).with_state(judge);
     tokio::select! {
         ended = accept(listener, TlsAcceptor::from(Arc::new(tls)), router) => Ok(ended?),
@@ -150,16 +155,30 @@ async fn unknown() -> Response {
 
 impl Judge {
     async fn answer(self, body: Body) -> Response {
-        let Ok(body) = to_bytes(body, MOST_BYTES).await else {
+        let bad = || {
             let text = format!("the body cannot be read, or is larger than {MOST_BYTES} bytes\n");
-            return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
+            (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
         };
+        // Whoever does not say how much will come may send all that is allowed.
+        let hint = body.size_hint();
+        let Ok(length) = usize::try_from(hint.upper().unwrap_or(MOST_BYTES as u64)) else { return bad() };
+        if length > MOST_BYTES {
+            return bad();
+        }
+        let pieces = if length > PIECE_BYTES { length.div_ceil(PIECE_BYTES) } else { 0 };
+        let Ok(_room) = self.room.acquire_many_owned(u32::try_from(pieces).unwrap_or(u32::MAX)).await else {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        };
+        let Ok(body) = to_bytes(body, MOST_BYTES).await else { return bad() };
         let Ok(permit) = self.permits.acquire_owned().await else {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };
         let plane = self.plane;
         let judged = spawn_blocking(move || {
             let _permit = permit;
+            if let Some(uid) = review::too_large(&body)? {
+                return Ok(review::answer(&uid, &unread()));
+            }
             let request = review::read(&body)?;
             Ok::<_, BadReview>(review::answer(&request.uid, &judge(&plane, &request)))
         });
@@ -175,6 +194,13 @@ impl Judge {
             }
         }
     }
+}
+
+/// Nobody is kept from applying what is not read.
+fn unread() -> Verdict {
+    let text =
+        format!("slotmesh has not judged it: with what goes along it has more than {} values", review::MOST_VALUES);
+    Verdict { refused: Vec::new(), warnings: vec![text] }
 }
 
 fn judge(plane: &Plane, request: &Request) -> Verdict {

@@ -156,6 +156,33 @@ async fn what_is_no_review_is_refused_and_bounded() {
     assert!(wrong.err().unwrap().contains("not valid for name"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_that_do_not_come_hold_nobody_up() {
+    let hooks = Hooks::start().await;
+    let webhook = Webhook::start(hooks.client().await, DAYS).await;
+    let head = b"POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: 7000000\r\n\r\n{";
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        let mut asker = webhook.asker(&hooks).await;
+        stalled.push(tokio::spawn(async move { asker.send(head).await.unwrap() }));
+    }
+    tokio::time::sleep(300 * MILLISECOND).await;
+    // There is room for some of them; what is small needs none.
+    let began = Instant::now();
+    let good = review("CREATE", false, &service("redis-cluster", "CLUSTER"));
+    assert_eq!(webhook.asker(&hooks).await.post(&good).await.unwrap().response()["allowed"], true);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    for answer in stalled {
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status, answer.body.ends_with("no verdict within 4 s\n")), (503, true), "{answer:?}");
+    }
+    // And the room is there again.
+    let mut large = service("redis-cluster", "CLUSTER");
+    large["metadata"]["annotations"] = json!({"large": "x".repeat(3 << 20)});
+    let answer = webhook.asker(&hooks).await.post(&review("CREATE", false, &large)).await.unwrap();
+    assert_eq!(answer.response(), json!({"uid": answer.response()["uid"], "allowed": true}));
+}
+
 /// What an API server knows of the bundle: what was there a little before.
 #[derive(Default)]
 struct Lagging {

@@ -10,6 +10,7 @@
 #[path = "control_serving/plane.rs"]
 mod plane;
 
+#[allow(dead_code, reason = "the test of the webhook uses more of it")]
 #[path = "commands_kube/api.rs"]
 mod api;
 

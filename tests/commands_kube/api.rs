@@ -1,4 +1,4 @@
-//! An API server that is simulated: objects in lists, and ports of pods.
+//! An API server that is simulated: objects in lists, watches that have nothing to tell, JSON patches, and ports of pods.
 
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -92,6 +92,12 @@ impl Api {
         self.world.lock().unwrap().ports.insert(port.to_owned(), at);
     }
 
+    /// The present object of that name, whatever its namespace.
+    pub fn object(&self, plural: &str, name: &str) -> Option<Value> {
+        let world = self.world.lock().unwrap();
+        world.objects.get(plural)?.iter().find(|object| object["metadata"]["name"] == name).cloned()
+    }
+
     /// Refuses to list a kind from now on.
     pub fn forbid(&self, plural: &str) {
         self.world.lock().unwrap().forbidden.push(plural.to_owned());
@@ -141,14 +147,57 @@ fn serve(mut stream: TcpStream, world: &Mutex<World>) {
     if path.contains("/portforward?") {
         return forward(stream, &path, world);
     }
-    let _ = stream.read(&mut head);
-    let (status, body) = answer(&path, &world.lock().unwrap());
+    let written = body(&mut stream, &text);
+    if path.contains("watch=") && !path.contains("sendInitialEvents") {
+        return quiet(&mut stream);
+    }
+    let (status, body) = match text.split(' ').next() {
+        Some("GET") => answer(&path, &world.lock().unwrap()),
+        _ => write(&path, written, &mut world.lock().unwrap()),
+    };
     let body = body.to_string();
     let length = body.len();
     let _ = write!(
         stream,
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
+}
+
+/// Reads a request whose head was looked at, and returns its body.
+fn body(stream: &mut TcpStream, head: &str) -> Vec<u8> {
+    let length = head.find("\r\n\r\n").map_or(0, |end| end + 4);
+    let lower = head[..length].to_lowercase();
+    let more = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let mut bytes = vec![0; length + more];
+    stream.read_exact(&mut bytes).map_or_else(|_| Vec::new(), |()| bytes.split_off(length))
+}
+
+/// A watch on which nothing happens, until the other side ends it.
+fn quiet(stream: &mut TcpStream) {
+    let _ = write!(stream, "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
+    while stream.read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
+}
+
+/// A JSON patch of an object, of those steps that are used; anything else is taken and forgotten.
+fn write(uri: &str, body: Vec<u8>, world: &mut World) -> (u16, Value) {
+    let path = uri.split('?').next().unwrap_or(uri);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let (Some(steps), [.., plural, name]) = (body.as_array(), &path.split('/').collect::<Vec<_>>()[..]) else {
+        return (200, body);
+    };
+    let known = world.objects.get_mut(*plural).into_iter().flatten().find(|object| object["metadata"]["name"] == *name);
+    let Some(object) = known else { return refusal(404, "NotFound", "there is none") };
+    for step in steps {
+        let path = step["path"].as_str().unwrap();
+        if step["op"] == "test" && object.pointer(path) != Some(&step["value"]) {
+            return refusal(422, "Invalid", "it is another by now");
+        }
+        if step["op"] == "add" {
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            object.pointer_mut(parent).unwrap()[key] = step["value"].clone();
+        }
+    }
+    (200, object.clone())
 }
 
 fn refusal(code: u16, reason: &str, message: &str) -> (u16, Value) {
@@ -168,6 +217,13 @@ fn answer(uri: &str, world: &World) -> (u16, Value) {
         rest => (None, rest),
     };
     let plural = rest[0];
+    if asked.contains_key("sendInitialEvents") {
+        return refusal(
+            422,
+            "Invalid",
+            "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+        );
+    }
     if world.forbidden.iter().any(|kind| kind == plural) {
         return refusal(403, "Forbidden", "forbidden to you");
     }

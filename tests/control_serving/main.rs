@@ -4,8 +4,13 @@
 
 mod plane;
 mod place;
+// As the commands that reach a cluster have it.
+#[allow(dead_code, reason = "the tests of commands use more of it")]
+#[path = "../commands_kube/api.rs"]
+mod api;
 
 mod face;
 mod changes;
 mod warnings;
 mod envoy;
+mod webhook;

@@ -189,10 +189,8 @@ impl Words<'_> {
         let is_wide = filter.namespace == self.state.mesh.root_namespace;
         let namespaces: Vec<&str> = if is_wide { Vec::new() } else { vec![&filter.namespace] };
         spec.insert("clients".to_owned(), json!({"namespaces": namespaces, "matchLabels": filter.selector}));
-        if let Some(main) = main {
-            if main != own {
-                spec.insert("clusterName".to_owned(), main.into());
-            }
+        if let Some(main) = main.filter(|main| is_cluster && *main != own) {
+            spec.insert("clusterName".to_owned(), main.into());
         }
         if let Some(cluster) = cluster {
             spec.extend(words_of(cluster));

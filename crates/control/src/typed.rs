@@ -1,7 +1,7 @@
 //! Typed Redis resources: what users write instead of EnvoyFilters, and what it means.
 //!
-//! The road: `spec` holds the two kinds of `slotmesh.io/v1alpha1` as written, `aeraki` those of Aeraki; `world` finds the
-//! services and Secrets that they name; `upstream` and `traffic` are what one means, and `bound` what all of them mean
+//! The road: `spec` holds the two kinds of `slotmesh.io/v1alpha1` as written, `aeraki` those of Aeraki; `sound`
+//! knows what is wrong with one whatever else there is; `world` finds the services and Secrets that they name; `upstream` and `traffic` are what one means, and `bound` what all of them mean
 //! together for each port of a service: a `filter` in the place of its `tcp_proxy`, and another shape of its cluster.
 //! Pure: no files, no proxies, no caches. `generate` asks for it where it makes a service's listeners and clusters.
 
@@ -12,6 +12,7 @@ mod crd;
 mod secret;
 
 mod fault;
+mod sound;
 mod world;
 
 mod traffic;
@@ -61,10 +62,10 @@ impl Declared {
     /// What is wrong with it whatever else there is.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         match &self.what {
-            What::Service(written) => upstream::faults(written),
-            What::Route(written) => traffic::faults(written),
+            What::Service(written) => sound::service(written),
+            What::Route(written) => sound::route(written),
             What::AerakiService(written) => {
-                let mut found = traffic::faults(&written.as_route(""));
+                let mut found = sound::route(&written.as_route(""));
                 found.iter_mut().for_each(|fault| fault.path = aeraki::path(&fault.path));
                 found
             }

@@ -22,4 +22,5 @@ pub(crate) use endpoints::assignments;
 pub(crate) use fixed::{black_hole, inbound_passthrough, passthrough, virtual_outbound};
 pub(crate) use inbound::{clusters as inbound_clusters, virtual_inbound};
 pub(crate) use listener::{Listener, outbound as listeners};
+pub(crate) use names::FIXED_CLUSTERS;
 pub(crate) use view::View;

@@ -7,6 +7,10 @@ pub(super) const BLACK_HOLE: &str = "BlackHoleCluster";
 /// The cluster of connections to ports of the workload that no service has.
 pub(super) const INBOUND_PASSTHROUGH: &str = "InboundPassthroughCluster";
 
+/// Names that no cluster of a user can have: what is made for every sidecar, and what its bootstrap holds.
+pub(crate) const FIXED_CLUSTERS: [&str; 8] =
+    [PASSTHROUGH, BLACK_HOLE, INBOUND_PASSTHROUGH, "agent", "prometheus_stats", "sds-grpc", "xds-grpc", "zipkin"];
+
 /// Beginning of the type in an `Any`.
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 

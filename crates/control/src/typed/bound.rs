@@ -1,7 +1,7 @@
 //! Typed resources bound to the services that they are for.
 //!
 //! Who decides what for a port of a service: a RedisService its nodes and settings, a RedisRoute its traffic. Of two that
-//! decide the same the older does, and the other is refused. A resource in the service's namespace or in the root
+//! decide the same the older does, one of the root namespace last, and the other is refused. A resource in the service's namespace or in the root
 //! namespace is for all proxies, one elsewhere for the proxies of its own namespace, which follow it before any other.
 
 use super::fault::Fault;
@@ -91,7 +91,10 @@ impl Typed {
         let world = World::new(objects.iter().map(|object: &&'o Arc<Object>| &***object), services, mesh);
         let mut typed = Self::default();
         let mut claims: Vec<Claim<'o>> = Vec::new();
-        for object in objects {
+        // Who owns a service knows better than a default for the whole mesh.
+        let is_default = |object: &&&'o Arc<Object>| object.meta.namespace == mesh.root_namespace;
+        let own = objects.iter().filter(|object| !is_default(object));
+        for object in own.chain(objects.iter().filter(is_default)).copied() {
             let Body::Redis(declared) = &object.body else { continue };
             let faults = match claims_of(object, declared, &world, &claims) {
                 Ok(found) => {
@@ -199,6 +202,7 @@ fn claims_of<'o>(
     };
     for claim in &found {
         place.faults.extend(before.iter().find_map(|other| claim.conflict(other)));
+        place.faults.extend(before.iter().find_map(|other| claim.namesake(other)));
     }
     if place.faults.is_empty() { Ok(found) } else { Err(place.faults) }
 }
@@ -226,6 +230,22 @@ impl<'o> Claim<'o> {
         let only = (!is_wide).then(|| namespace.clone());
         let path = path.to_owned();
         Some(Self { at, only, service, object, path, found_out, upstream: None, settings: None, traffic: None })
+    }
+
+    fn cluster_name(&self) -> Option<&str> {
+        self.upstream.as_ref().and_then(|(upstream, _)| upstream.name())
+    }
+
+    /// That `other` has given the same name to another cluster, which a proxy would get as well.
+    fn namesake(&self, other: &Self) -> Option<Fault> {
+        let name = self.cluster_name().filter(|name| other.cluster_name() == Some(name))?;
+        let never_meet = self.only.is_some() && other.only.is_some() && self.only != other.only;
+        if self.at == other.at || never_meet {
+            return None;
+        }
+        let meta = &other.object.meta;
+        let text = format!("`{name}` is the name of a cluster of the RedisService {}/{}", meta.namespace, meta.name);
+        Some(Fault { is_conflict: true, ..Fault::awaiting("spec.clusterName", text) })
     }
 
     /// That `other`, which is older, decides the same.

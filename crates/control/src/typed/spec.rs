@@ -527,6 +527,11 @@ pub enum FaultKind {
 /// What the proxy demands of clients.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.passwords) && self.passwords.size() > 0",
+    "fieldPath": ".passwords",
+    "message": "are missing: nobody would be asked for a password",
+}]))]
 pub struct ClientAuth {
     /// The user. Default: the default user.
     pub username: Option<Source>,

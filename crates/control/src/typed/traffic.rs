@@ -1,12 +1,10 @@
 //! What a RedisRoute means, its hosts found and its Secrets read.
 
 use super::bound::Target;
-use super::fault::Fault as Wrong;
 use super::spec::{Destination, Fault, Mirror, Percent, RedisRoute, Route, Unmatched};
 use super::world::Place;
 use crate::written::value::Span;
 use serde_json::Value;
-use std::collections::HashSet;
 
 /// What happens to commands.
 #[derive(Clone, Default, PartialEq)]
@@ -114,36 +112,4 @@ fn way(route: &Route, index: usize, own: &Target, place: &mut Place) -> Way {
         to: to.filter(|to| to != own),
         reads,
     }
-}
-
-/// What is wrong with a route whatever the services are.
-pub(super) fn faults(route: &RedisRoute) -> Vec<Wrong> {
-    let mut found = Vec::new();
-    let mut prefixes = HashSet::new();
-    for (index, one) in route.routes.iter().enumerate() {
-        let at = format!("spec.routes[{index}]");
-        let prefix = one.prefix.as_deref().unwrap_or_default();
-        let known = if route.case_insensitive == Some(true) { prefix.to_ascii_lowercase() } else { prefix.to_owned() };
-        if !prefixes.insert(known) {
-            let text =
-                if prefix.is_empty() { "a second route without a prefix" } else { "another route has this prefix" };
-            found.push(Wrong::new(format!("{at}.prefix"), text));
-        }
-        if prefix.len() > 1000 {
-            found.push(Wrong::new(format!("{at}.prefix"), "is longer than 1000 bytes"));
-        }
-        for (index, mirror) in one.mirrors.iter().enumerate() {
-            found.extend(percent(mirror.percent, &format!("{at}.mirrors[{index}]")));
-        }
-    }
-    for (index, fault) in route.faults.iter().enumerate() {
-        found.extend(percent(fault.percent, &format!("spec.faults[{index}]")));
-    }
-    found
-}
-
-fn percent(percent: Option<Percent>, at: &str) -> Option<Wrong> {
-    let Percent(value) = percent?;
-    let is_share = (0.0..=100.0).contains(&value);
-    (!is_share).then(|| Wrong::new(format!("{at}.percent"), format!("`{value}` is not between 0 and 100")))
 }

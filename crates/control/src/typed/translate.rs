@@ -3,6 +3,7 @@
 
 mod forth;
 mod back;
+mod words;
 
 pub use back::from_envoy_filters;
 pub use forth::to_envoy_filters;

@@ -16,8 +16,6 @@ const TYPES: &str = "type.googleapis.com/envoy.extensions";
 pub(crate) const OPTIONS: &str = "envoy.filters.network.redis_proxy";
 /// The name of the Redis cluster's type.
 pub(crate) const REDIS_CLUSTER: &str = "envoy.clusters.redis";
-/// The longest that a password of Amazon's IAM may hold, in seconds.
-const LONGEST_IAM: u64 = 900;
 
 /// How the nodes of a service are found, reached and guarded.
 #[derive(Clone, Default, PartialEq)]
@@ -271,68 +269,6 @@ fn health(written: &Health) -> Value {
         "unhealthy_threshold": written.unhealthy_threshold.unwrap_or(3),
         "custom_health_check": {"name": "envoy.health_checkers.redis", "typed_config": checker},
     })
-}
-
-/// What is wrong with a service whatever the services are.
-pub(super) fn faults(written: &RedisService) -> Vec<Fault> {
-    let mut found = Vec::new();
-    let mut say = |path: String, text: &str| found.push(Fault::new(path, text));
-    for (index, seed) in written.seeds.iter().enumerate().filter(|(_, seed)| host_port(seed).is_none()) {
-        say(format!("spec.seeds[{index}]"), &format!("`{seed}` is not HOST or HOST:PORT"));
-    }
-    let auth = written.auth.clone().unwrap_or_default();
-    for (index, node) in auth.credentials.iter().enumerate() {
-        if host_port(&node.address).is_none() {
-            say(format!("spec.auth.credentials[{index}].address"), "is not HOST:PORT");
-        }
-    }
-    if let Some(iam) = &auth.aws_iam {
-        if iam.cache_name.is_empty() {
-            say("spec.auth.awsIam.cacheName".to_owned(), "is empty");
-        }
-        if iam.expiration_time.is_some_and(|time| time.0.as_secs() > LONGEST_IAM) {
-            say("spec.auth.awsIam.expirationTime".to_owned(), "is longer than 900s");
-        }
-    }
-    if let Some(discovery) = &written.discovery {
-        for (name, time) in [
-            ("clusterRefreshRate", discovery.cluster_refresh_rate),
-            ("clusterRefreshTimeout", discovery.cluster_refresh_timeout),
-        ] {
-            if time.is_some_and(|time| time.0.is_zero()) {
-                say(format!("spec.discovery.{name}"), "must be longer than nothing");
-            }
-        }
-    }
-    let settings = written.settings.clone().unwrap_or_default();
-    if settings.connection_rate_limit_per_sec == Some(0) {
-        say("spec.settings.connectionRateLimitPerSec".to_owned(), "must be at least 1");
-    }
-    if let Some(cache) = &settings.dns_cache {
-        if cache.max_hosts == Some(0) {
-            say("spec.settings.dnsCache.maxHosts".to_owned(), "must be at least 1");
-        }
-        if cache.host_ttl.is_some_and(|time| time.0.is_zero()) {
-            say("spec.settings.dnsCache.hostTtl".to_owned(), "must be longer than nothing");
-        }
-        if cache.dns_refresh_rate.is_some_and(|time| time.0.as_millis() == 0) {
-            say("spec.settings.dnsCache.dnsRefreshRate".to_owned(), "must be at least 1ms");
-        }
-    }
-    if let Some(tls) = &written.tls
-        && tls.mode == Some(TlsMode::Mutual)
-        && (tls.client_certificate.is_none() || tls.private_key.is_none())
-    {
-        say("spec.tls.mode".to_owned(), "MUTUAL needs clientCertificate and privateKey");
-    }
-    if let Some(health) = &written.health {
-        for (name, time) in [("interval", health.interval), ("timeout", health.timeout)] {
-            if time.is_some_and(|time| time.0.is_zero()) {
-                say(format!("spec.health.{name}"), "must be longer than nothing");
-            }
-        }
-    }
-    found
 }
 
 impl Target {

@@ -24,17 +24,23 @@ pub(super) struct World<'a> {
     services: &'a [Arc<Service>],
     by_host: HashMap<&'a str, Vec<&'a Arc<Service>>>,
     secrets: HashMap<(&'a str, &'a str), &'a Secret>,
+    /// Services that are another name of a host outside, by their own host.
+    aliases: HashMap<String, &'a str>,
     pods: Vec<&'a Object>,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(objects: impl Iterator<Item = &'a Object>, services: &'a [Arc<Service>], mesh: &'a Mesh) -> Self {
-        let (mut secrets, mut pods) = (HashMap::new(), Vec::new());
+        let (mut secrets, mut aliases, mut pods) = (HashMap::new(), HashMap::new(), Vec::new());
         for object in objects {
             let meta = &object.meta;
             match &object.body {
                 Body::Secret(secret) => _ = secrets.insert((meta.namespace.as_str(), meta.name.as_str()), secret),
                 Body::Pod(_) => pods.push(object),
+                Body::Service(service) if service.kind == "ExternalName" => {
+                    let host = format!("{}.{}.svc.{}", meta.name, meta.namespace, mesh.domain_suffix);
+                    aliases.insert(host, service.external_name.as_str());
+                }
                 _ => {}
             }
         }
@@ -42,7 +48,7 @@ impl<'a> World<'a> {
         for service in services {
             by_host.entry(&service.host).or_default().push(service);
         }
-        Self { mesh, services, by_host, secrets, pods }
+        Self { mesh, services, by_host, secrets, aliases, pods }
     }
 
     /// The service that `host` names in a resource of `namespace`.
@@ -63,6 +69,11 @@ impl<'a> World<'a> {
             return Err(format!(
                 "{} of the namespace {home} is not exported to the namespace {namespace}",
                 hidden.host
+            ));
+        }
+        if let Some((alias, outside)) = meant.iter().find_map(|name| self.aliases.get_key_value(name.as_str())) {
+            return Err(format!(
+                "{alias} is an ExternalName of {outside}, for which a proxy has nothing: declare that host by a ServiceEntry, and name it here"
             ));
         }
         let written = if host.contains('.') { host } else { full[0].as_str() };
@@ -161,6 +172,7 @@ impl Place<'_, '_> {
                 };
                 Some(json!({"inline_string": value}))
             }
+            (None, Some(text), None) | (None, None, Some(text)) if text.is_empty() => self.wrong(at, "names nothing"),
             (None, Some(file), None) => Some(json!({"filename": file})),
             (None, None, Some(name)) => Some(json!({"environment_variable": name})),
             _ => self.wrong(at, "give exactly one of secretKeyRef, file and environmentVariable"),

@@ -14,6 +14,8 @@ pub struct Service {
     pub kind: String,
     #[serde(rename = "clusterIP")]
     pub cluster_ip: ClusterIp,
+    /// The host outside that an `ExternalName` is another name of.
+    pub external_name: String,
     #[serde(rename = "clusterIPs")]
     pub cluster_ips: Vec<ClusterIp>,
     pub selector: BTreeMap<String, String>,

@@ -165,7 +165,11 @@ impl Reader {
         result
             .map_err(|error| {
                 let path = full(steps(&track.path()));
-                self.problem(line(root, &path), &path, &advised(error.to_string()));
+                let text = error.to_string();
+                let is_auth = |step: &Step| matches!(step, Step::Key(key) if key == "auth");
+                let is_secret = text_of(root, "kind") == Some("Secret") || path.iter().any(is_auth);
+                let text = if is_secret { concealed(&text) } else { advised(text) };
+                self.problem(line(root, &path), &path, &text);
             })
             .ok()
     }
@@ -187,6 +191,17 @@ fn no_field(kind: &str, path: &str) -> String {
     let near = config::dynamic::nearest_name(written, fields.iter().map(String::as_str));
     let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     format!("is no field of {kind}{meant}")
+}
+
+/// What is said of a field that may hold a secret in clear: what should be there, and not what is.
+fn concealed(text: &str) -> String {
+    match text.rsplit_once("expected ") {
+        Some((_, "struct Source")) => {
+            "holds a value in clear: give one of secretKeyRef, file and environmentVariable".to_owned()
+        }
+        Some((_, expected)) => format!("cannot be read: expected {expected}"),
+        None => "cannot be read".to_owned(),
+    }
 }
 
 /// A name such as `y` or `010` is no text to YAML.

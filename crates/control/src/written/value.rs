@@ -80,9 +80,15 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let wrong = || D::Error::custom(format!("`{text}` is no duration: write 250ms, 5s, 1m30s"));
-        span(&text).map(Self).ok_or_else(wrong)
+        let span = span(&text).ok_or_else(wrong)?;
+        let long =
+            || D::Error::custom(format!("`{text}` is longer than {LONGEST_SPAN}s, which is the longest for Envoy"));
+        if span.as_secs() > LONGEST_SPAN { Err(long()) } else { Ok(Self(span)) }
     }
 }
+
+/// In seconds: 292 years, the nanoseconds that Envoy counts in 64 bits.
+const LONGEST_SPAN: u64 = 9_223_372_035;
 
 fn span(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -141,6 +147,8 @@ mod tests {
         for wrong in ["", "5", "s", "5x", "-1s", "1s2"] {
             assert!(read::<Span>(wrong).unwrap_err().contains("no duration"), "{wrong}");
         }
+        assert!(read::<Span>("9223372035s").is_ok());
+        assert!(read::<Span>("9223372036s").unwrap_err().contains("is longer than 9223372035s"));
     }
 
     #[test]

@@ -119,3 +119,96 @@ fn a_password_comes_from_its_secret_and_is_followed() {
     mesh.write("k.yaml", &crate::full::SECRET.replace("swordfish", "another one"));
     assert!(!word(&mut mesh));
 }
+
+/// What a proxy would refuse, or what would leave every proxy without its configuration, is refused by its field.
+#[test]
+fn values_that_proxies_refuse_are_refused_by_their_field() {
+    let cases = [
+        (
+            json!({"settings": {"opTimeout": "400000000000s"}}),
+            "spec.settings.opTimeout: `400000000000s` is longer than 9223372035s",
+        ),
+        (
+            json!({"connection": {"connectTimeout": "0s"}}),
+            "spec.connection.connectTimeout: must be longer than nothing",
+        ),
+        (json!({"settings": {"statPrefix": ""}}), "spec.settings.statPrefix: is empty"),
+        (json!({"settings": {"customCommands": ["a", ""]}}), "spec.settings.customCommands[1]: is empty"),
+        (json!({"health": {"healthyThreshold": 0}}), "spec.health.healthyThreshold: must be at least 1"),
+        (
+            json!({"clusterName": "PassthroughCluster", "mode": "CLUSTER"}),
+            "spec.clusterName: `PassthroughCluster` is the name of a cluster that is made anyway",
+        ),
+        (
+            json!({"clusterName": "outbound|6379||redis-mirror.redis.svc.cluster.local", "mode": "CLUSTER"}),
+            "spec.clusterName: `outbound|",
+        ),
+        (json!({"auth": {"password": {"file": ""}}}), "spec.auth.password: RedisService a: names nothing"),
+    ];
+    for (spec, expected) in cases {
+        let mut spec = spec;
+        spec["host"] = "redis-cluster".into();
+        let mut mesh = Mesh::tutorial().with("a.json", &resource("RedisService", "a", &spec));
+        let told = mesh.told();
+        assert!(told.len() == 1 && told[0].starts_with(&format!("a.json:1: {expected}")), "{told:?}");
+        assert!(mesh.given(CLIENT).is_plain(LISTENER));
+    }
+    let route = |spec: serde_json::Value| Mesh::tutorial().with("a.json", &resource("RedisRoute", "a", &spec)).told();
+    let told = route(json!({"host": "redis-cluster", "auth": {"username": {"environmentVariable": "WHO"}}}));
+    assert!(told[0].starts_with("a.json:1: spec.auth.passwords: are missing"), "{told:?}");
+    let told = route(json!({"host": "redis-cluster", "faults": [{"percent": 0.00001}]}));
+    assert!(told[0].contains("spec.faults[0].percent: `0.00001` is less than 0.0001"), "{told:?}");
+}
+
+#[test]
+fn a_password_in_clear_is_not_repeated() {
+    let auth = json!({"password": "swordfish"});
+    let mut mesh = Mesh::tutorial()
+        .with("a.json", &resource("RedisService", "a", &json!({"host": "redis-cluster", "auth": auth})));
+    let text =
+        "a.json:1: spec.auth.password: holds a value in clear: give one of secretKeyRef, file and environmentVariable";
+    assert_eq!(mesh.told(), [text]);
+    let mut mesh = Mesh::tutorial()
+        .with("s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {word: [swordfish]}}");
+    let told = mesh.told();
+    assert!(
+        told.len() == 1 && told[0].contains("cannot be read: expected") && !told[0].contains("swordfish"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn two_clusters_have_two_names() {
+    let named = |host: &str| json!({"host": host, "mode": "CLUSTER", "clusterName": "own"});
+    let mut mesh = Mesh::tutorial().with("a.json", &resource("RedisService", "a", &named("redis-cluster")));
+    mesh.fine(CLIENT);
+    mesh.write("b.json", &resource("RedisService", "b", &named("redis-mirror")));
+    let text = "b.json:1: spec.clusterName: RedisService b: `own` is the name of a cluster of the RedisService redis/a";
+    assert_eq!(mesh.told(), [text]);
+    assert_eq!(
+        mesh.given(CLIENT).0["clusters"].as_array().unwrap().iter().filter(|one| one["name"] == "own").count(),
+        1
+    );
+}
+
+#[test]
+fn who_owns_a_service_comes_before_a_default_for_the_mesh() {
+    let wide = service("redis-cluster.redis", "ANY").replace(r#""namespace":"redis""#, r#""namespace":"istio-system""#);
+    let mut mesh = Mesh::tutorial().with("a.json", &wide);
+    assert_eq!(mesh.fine(CLIENT).redis(LISTENER)["settings"]["read_policy"], "ANY");
+    mesh.write("b.json", &service("redis-cluster", "REPLICA"));
+    let told = mesh.told();
+    assert!(told.len() == 1 && told[0].contains("is decided by the RedisService redis/cache"), "{told:?}");
+    assert_eq!(mesh.given(CLIENT).redis(LISTENER)["settings"]["read_policy"], "REPLICA");
+}
+
+#[test]
+fn another_name_of_a_host_outside_is_told_as_one() {
+    let alias = "{apiVersion: v1, kind: Service, metadata: {name: en, namespace: redis}, spec: {type: ExternalName, externalName: r.example.com}}";
+    let mut mesh = Mesh::tutorial().with("s.yaml", alias).with("a.json", &service("en", "ANY"));
+    let told = mesh.told();
+    assert!(
+        told.len() == 1 && told[0].contains("en.redis.svc.cluster.local is an ExternalName of r.example.com"),
+        "{told:?}"
+    );
+}

@@ -111,10 +111,66 @@ fn what_has_no_words_is_listed() {
     let other = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: x, namespace: redis}\nspec: {configPatches: [{applyTo: LISTENER, patch: {operation: MERGE, value: {transparent: true}}}]}\n";
     let lost = from_envoy_filters(&SCHEMA, &input(&[&cluster, &filter, other])).lost;
     assert_eq!(lost.len(), 2, "{lost:#?}");
-    assert!(lost[0].starts_with("EnvoyFilter redis/x configPatches[0]: Merge of Listener has no words"), "{lost:?}");
-    assert!(lost[1].ends_with(": cluster.dns_lookup_family has no words among typed resources"), "{lost:?}");
+    assert!(
+        lost[0].starts_with("EnvoyFilter redis/x configPatches[0]: Merge of Listener is not translated back"),
+        "{lost:?}"
+    );
+    assert!(lost[1].ends_with(": cluster.dns_lookup_family is not translated back"), "{lost:?}");
     let moved = text("tutorial/envoyfilter-redis-proxy.yaml").replace("10.96.0.10", "10.96.0.77");
     let lost = from_envoy_filters(&SCHEMA, &input(&[&moved])).lost;
     assert_eq!(lost.len(), 1);
     assert!(lost[0].ends_with("no service of the files has the listener 10.96.0.77_6379"), "{lost:?}");
+}
+
+/// Everything that can be said but for Secrets, whose values are not in EnvoyFilters, forth and back again.
+#[test]
+fn what_can_be_said_comes_back() {
+    let file = json!({"file": "/etc/password"});
+    let probes = json!({"probes": 3, "time": "30s", "interval": "5s"});
+    let spec = json!({
+        "host": "redis-cluster", "mode": "CLUSTER", "seeds": ["a:7000", "[fd00::1]:7001"],
+        "connection": {"connectTimeout": "1s", "maxConnections": 5, "tcpKeepalive": probes},
+        "auth": {"password": file, "credentials": [{"address": "b:7002", "password": file}]},
+        "tls": {"mode": "MUTUAL", "clientCertificate": "/c.pem", "privateKey": "/k.pem", "caCertificates": "/ca.pem",
+            "subjectAltNames": ["redis"], "sni": "redis"},
+        "health": {"interval": "3s", "healthyThreshold": 2, "key": "ill"},
+        "discovery": {"clusterRefreshRate": "7s"},
+    });
+    let single = json!({"host": "redis-mirror", "mode": "SINGLE", "connection": {"maxConnections": 7}});
+    let outside = json!({"host": "redis-mirror", "port": 6379});
+    let route = json!({"host": "redis-cluster", "externalAuth": {"to": outside, "timeout": "2s", "enableAuthExpiration": true}});
+    let typed = [
+        resource("RedisService", "a", &spec),
+        resource("RedisService", "b", &single),
+        resource("RedisRoute", "a", &route),
+    ];
+    let filters = to_envoy_filters(&input(&[&typed[0], &typed[1], &typed[2]]));
+    assert_eq!(filters.lost, [""; 0]);
+    let filters: Vec<String> = filters.documents.iter().map(ToString::to_string).collect();
+    let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+    let back = from_envoy_filters(&SCHEMA, &input(&filters));
+    assert_eq!(back.lost, [""; 0]);
+    let kinds: Vec<(&str, &str)> = back
+        .documents
+        .iter()
+        .map(|one| (one["kind"].as_str().unwrap(), one["spec"]["mode"].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(kinds, [("RedisService", "CLUSTER"), ("RedisRoute", ""), ("RedisService", "SINGLE")]);
+}
+
+#[test]
+fn services_of_one_name_in_two_namespaces_get_filters_of_two_names() {
+    let mut given = Input::default();
+    for (namespace, ip) in [("a", "10.96.7.1"), ("b", "10.96.7.2")] {
+        let meta = json!({"name": "redis", "namespace": namespace});
+        let ports = json!([{"name": "tcp-redis", "port": 6379}]);
+        let service =
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"clusterIP": ip, "ports": ports}});
+        let typed = json!({"apiVersion": "slotmesh.io/v1alpha1", "kind": "RedisService", "metadata": meta, "spec": {"host": "redis"}});
+        given.add(namespace, &service.to_string());
+        given.add(namespace, &typed.to_string());
+    }
+    let translated = to_envoy_filters(&given);
+    let names: Vec<&serde_json::Value> = translated.documents.iter().map(|one| &one["metadata"]["name"]).collect();
+    assert_eq!(names, ["redis-redis-a-6379", "redis-redis-b-6379"]);
 }

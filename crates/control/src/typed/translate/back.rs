@@ -3,6 +3,7 @@
 //! What is understood is a `redis_proxy` in the place of a service's `tcp_proxy`, and clusters of Envoy's type for Redis.
 //! The result is made into configuration again and compared: every difference is listed.
 
+use super::words::words_of;
 use super::{Input, Made, Translated, made};
 use crate::object::{Body, Labels, Object};
 use crate::registry::State;
@@ -96,16 +97,26 @@ fn take(
                 namespace: filter.namespace.clone(),
                 selector: filter.selector.clone(),
             }),
-            (ApplyTo::Cluster, Operation::Add) if value["cluster_type"]["name"] == "envoy.clusters.redis" => {
+            (ApplyTo::Cluster, Operation::Add) if is_of_redis(&value) || is_of_service(&value) => {
                 clusters.insert(value["name"].as_str().unwrap_or_default().to_owned(), value);
             }
             // What comes before an ADD of the same name.
             (ApplyTo::Cluster, Operation::Remove) if is_removed_to_be_added(patch, &filter.patches) => {}
             (applied, operation) => {
-                found.lost.push(format!("{whose}: {operation:?} of {applied:?} has no words among typed resources"));
+                found.lost.push(format!("{whose}: {operation:?} of {applied:?} is not translated back"));
             }
         }
     }
+}
+
+fn is_of_redis(cluster: &Value) -> bool {
+    cluster["cluster_type"]["name"] == "envoy.clusters.redis"
+}
+
+/// Whether it takes the place of a service's cluster: a single server's, of which `compare` says what differs.
+fn is_of_service(cluster: &Value) -> bool {
+    let is_made = cluster["name"].as_str().is_some_and(|name| name.starts_with("outbound|"));
+    is_made && cluster["cluster_type"].is_null()
 }
 
 fn is_redis(value: &Value) -> bool {
@@ -169,20 +180,20 @@ impl Words<'_> {
         let typed = &filter.filter["typed_config"];
         let main = main_cluster(&filter.filter).filter(|main| self.owners.get(*main) == Some(self.at));
         let own = self.at.plain();
+        let cluster = main.and_then(|main| self.clusters.get(main));
+        let is_cluster = cluster.is_some_and(is_of_redis);
         let mut spec = Map::new();
         spec.insert("host".to_owned(), self.at.host.as_str().into());
         spec.insert("port".to_owned(), self.at.port.into());
-        spec.insert("mode".to_owned(), if main.is_some() { "CLUSTER" } else { "SINGLE" }.into());
+        spec.insert("mode".to_owned(), if is_cluster { "CLUSTER" } else { "SINGLE" }.into());
         let is_wide = filter.namespace == self.state.mesh.root_namespace;
         let namespaces: Vec<&str> = if is_wide { Vec::new() } else { vec![&filter.namespace] };
         spec.insert("clients".to_owned(), json!({"namespaces": namespaces, "matchLabels": filter.selector}));
-        if let Some(main) = main {
-            if main != own {
-                spec.insert("clusterName".to_owned(), main.into());
-            }
-            if let Some(cluster) = self.clusters.get(main) {
-                cluster_words(cluster, &mut spec);
-            }
+        if let Some(main) = main.filter(|main| is_cluster && *main != own) {
+            spec.insert("clusterName".to_owned(), main.into());
+        }
+        if let Some(cluster) = cluster {
+            spec.extend(words_of(cluster));
         }
         spec.insert("settings".to_owned(), settings(typed).into());
         let name = self.at.host.split('.').next().unwrap_or("redis");
@@ -225,6 +236,13 @@ impl Words<'_> {
         if username.is_some() || !passwords.is_empty() {
             spec.insert("auth".to_owned(), pruned(json!({"username": username, "passwords": passwords})));
         }
+        let external = &typed["external_auth_provider"];
+        if let Some(cluster) = external.pointer("/grpc_service/envoy_grpc/cluster_name") {
+            let timeout = &external["grpc_service"]["timeout"];
+            let expires = &external["enable_auth_expiration"];
+            let said = json!({"to": self.to(cluster), "timeout": timeout, "enableAuthExpiration": expires});
+            spec.insert("externalAuth".to_owned(), pruned(said));
+        }
         if spec.is_empty() {
             return None;
         }
@@ -263,33 +281,6 @@ impl Words<'_> {
             // No such service: it is told when the result is looked at.
             _ => json!({"host": name}),
         }
-    }
-}
-
-/// What a cluster says, in a RedisService's words.
-fn cluster_words(cluster: &Value, spec: &mut Map<String, Value>) {
-    let config = &cluster["cluster_type"]["typed_config"];
-    let discovery = camel(config, &[]);
-    if !discovery.is_empty() {
-        spec.insert("discovery".to_owned(), discovery.into());
-    }
-    if let Some(timeout) = cluster["connect_timeout"].as_str() {
-        spec.insert("connection".to_owned(), json!({"connectTimeout": timeout}));
-    }
-    let places = cluster["load_assignment"]["endpoints"].as_array().into_iter().flatten();
-    let endpoints = places.flat_map(|place| place["lb_endpoints"].as_array().into_iter().flatten());
-    let seed = |endpoint: &Value| {
-        let address = &endpoint["endpoint"]["address"]["socket_address"];
-        let host = address["address"].as_str()?;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        Some(Value::from(format!("{host}:{}", address["port_value"])))
-    };
-    let seeds: Vec<Value> = endpoints.filter_map(seed).collect();
-    spec.insert("seeds".to_owned(), seeds.into());
-    let options = &cluster["typed_extension_protocol_options"]["envoy.filters.network.redis_proxy"];
-    let (username, password) = (source(&options["auth_username"]), source(&options["auth_password"]));
-    if username.is_some() || password.is_some() {
-        spec.insert("auth".to_owned(), pruned(json!({"username": username, "password": password})));
     }
 }
 
@@ -333,13 +324,13 @@ fn share(fraction: &Value) -> (Option<Value>, Option<Value>) {
 }
 
 /// A `DataSource` that holds nothing in clear.
-fn source(data: &Value) -> Option<Value> {
+pub(super) fn source(data: &Value) -> Option<Value> {
     let given = |from: &str, to: &str| data.get(from).map(|value| json!({to: value}));
     given("filename", "file").or_else(|| given("environment_variable", "environmentVariable"))
 }
 
 /// The fields of a message, but for some, by our names.
-fn camel(message: &Value, but: &[&str]) -> Map<String, Value> {
+pub(super) fn camel(message: &Value, but: &[&str]) -> Map<String, Value> {
     let word = |name: &str| {
         let mut parts = name.split('_');
         let first = parts.next().unwrap_or_default().to_owned();
@@ -351,7 +342,7 @@ fn camel(message: &Value, but: &[&str]) -> Map<String, Value> {
 }
 
 /// Without what is null or empty.
-fn pruned(value: Value) -> Value {
+pub(super) fn pruned(value: Value) -> Value {
     let Value::Object(fields) = value else { return value };
     let is_given = |value: &Value| !value.is_null() && *value != json!([]);
     fields.into_iter().filter(|(_, value)| is_given(value)).collect::<Map<_, _>>().into()
@@ -403,7 +394,7 @@ fn differences(wanted: &Value, given: &Value, path: &str, whose: &str, lost: &mu
             }
         }
         _ if wanted == given || same_time(wanted, given) => {}
-        _ => lost.push(format!("{whose}: {path} has no words among typed resources")),
+        _ => lost.push(format!("{whose}: {path} is not translated back")),
     }
 }
 

@@ -75,7 +75,7 @@ fn of(state: &State, bound: &Arc<Bound>, service: &Service, found: &mut Translat
         }));
     }
     for namespace in namespaces(state, bound, service) {
-        let name = format!("redis-{}-{}", service.name.replace(['.', '*'], "-"), bound.at.port);
+        let name = free_name(service, bound.at.port, &namespace, &found.documents);
         let mut spec = json!({"configPatches": patches});
         if let Some(clients) = bound.clients.as_ref().filter(|clients| !clients.match_labels.is_empty()) {
             spec["workloadSelector"] = json!({"labels": clients.match_labels});
@@ -87,6 +87,17 @@ fn of(state: &State, bound: &Arc<Bound>, service: &Service, found: &mut Translat
             "spec": spec,
         }));
     }
+}
+
+/// A name that says whose it is, and that no document of the namespace has.
+fn free_name(service: &Service, port: u16, namespace: &str, made: &[Value]) -> String {
+    let home = if service.namespace == namespace { String::new() } else { format!("-{}", service.namespace) };
+    let plain = format!("redis-{}{home}-{port}", service.name.replace(['.', '*'], "-"));
+    let is_taken = |name: &str| {
+        made.iter().any(|one| one["metadata"]["name"] == name && one["metadata"]["namespace"] == namespace)
+    };
+    let numbered = (2..).map(|number| format!("{plain}-{number}"));
+    std::iter::once(plain.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(plain)
 }
 
 /// Where EnvoyFilters have to stand to reach the same proxies.

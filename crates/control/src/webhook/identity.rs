@@ -32,8 +32,10 @@ pub(super) struct Identity {
     /// The authority's certificate, as PEM.
     pub(super) authority: String,
     pub(super) certified: Arc<CertifiedKey>,
+    /// From when on it is valid.
+    beginning: SystemTime,
     /// From when on there should be another.
-    pub(super) renewal: SystemTime,
+    renewal: SystemTime,
 }
 
 impl Identity {
@@ -53,7 +55,12 @@ impl Identity {
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let private = default_provider().key_provider.load_private_key(private)?;
         let certified = Arc::new(CertifiedKey::new(vec![certificate.der().clone()], private));
-        Ok(Self { authority: signed.pem(), certified, renewal: now + life / 3 * 2 })
+        Ok(Self { authority: signed.pem(), certified, beginning: now - SLACK, renewal: now + life / 3 * 2 })
+    }
+
+    /// Whether there should be another by now: it grows old, or the clock was ahead when it was made and was set right.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        now >= self.renewal || now < self.beginning
     }
 }
 
@@ -104,6 +111,11 @@ mod tests {
         let names = ["slotmesh-control.slotmesh-system.svc".to_owned(), "10.0.0.1".to_owned()];
         let made = Identity::new(&names, 90 * day, now).unwrap();
         assert_eq!(made.renewal.duration_since(now).unwrap(), 60 * day);
+        assert!(made.is_due(now + 60 * day) && !made.is_due(now + 59 * day));
+        assert!(
+            made.is_due(now - day / 12) && !made.is_due(now - day / 25),
+            "the clock was set back by two hours, by one"
+        );
         let (_, own) = X509Certificate::from_der(&made.certified.cert[0]).unwrap();
         let (_, pem) = parse_x509_pem(made.authority.as_bytes()).unwrap();
         let authority = pem.parse_x509().unwrap();

@@ -47,7 +47,7 @@ impl Keeper {
     }
 
     async fn look(&mut self) -> Result<(), IdentityError> {
-        if self.next.is_none() && SystemTime::now() >= self.current.renewal {
+        if self.next.is_none() && self.current.is_due(SystemTime::now()) {
             let next = Identity::new(&self.settings.names, self.settings.life, SystemTime::now())?;
             tracing::info!("the webhook's certificate is made anew");
             self.next = Some((next, None));

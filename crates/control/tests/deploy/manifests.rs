@@ -153,7 +153,17 @@ fn the_client_of_the_tutorial_has_a_sidecar_that_finds_the_control_plane() {
     let user = &pod["containers"][1]["securityContext"]["runAsUser"];
     let rules = texts(&pod["initContainers"][0]["command"])[2].to_owned();
     assert!(rules.contains(&format!("--uid-owner {user} -j RETURN")), "{rules}");
-    let listed = one("tutorial/kustomization.yaml", "Kustomization")["resources"].clone();
-    assert_eq!(listed, json!(["redis-client.yaml"]));
+    // Until the sidecar has listeners, every connection of the client is refused.
+    let probed = pod["containers"][1]["readinessProbe"]["tcpSocket"]["port"].clone();
+    assert!(rules.contains(&format!("REDIRECT --to-ports {probed}\n")), "{probed}: {rules}");
+    let kustomization = one("tutorial/kustomization.yaml", "Kustomization");
+    assert_eq!(kustomization["resources"], json!(["redis-client.yaml"]));
+    // The image is named in both folders, which people are told.
+    assert_eq!(kustomization["images"], one("kustomization.yaml", "Kustomization")["images"]);
+    assert_eq!(kustomization["images"][0]["name"], pod["containers"][1]["image"]);
+    let told = fs::read_to_string(folder().join("README.md")).unwrap();
+    assert!(
+        told.contains("for folder in deploy deploy/tutorial; do (cd $folder && kustomize edit set image slotmesh=")
+    );
     assert_eq!(fs::read_dir(folder().join("tutorial")).unwrap().count(), 2);
 }

@@ -47,7 +47,8 @@ const KINDS: [Kind; 2] = [
         spec: schema::<RedisRoute>,
         columns: &[
             ("Host", ".spec.host", "The service that clients connect to"),
-            ("Mirrors", ".spec.routes[*].mirrors[*].to.host", "Who gets copies"),
+            // Of several results an API server shows the first.
+            ("Mirror", ".spec.routes[*].mirrors[*].to.host", "Who gets copies, or the first of those"),
         ],
         example: || {
             json!({

@@ -123,6 +123,11 @@ fn they_are_known_by_short_names_and_tell_their_state() {
             .map(|column| column["name"].as_str().unwrap())
             .collect();
         assert!(["Host", "Accepted", "Programmed", "Age"].iter().all(|name| columns.contains(name)), "{columns:?}");
+        // Of several results an API server shows the first, which people must know.
+        for column in version["additionalPrinterColumns"].as_array().unwrap() {
+            let is_one = !column["jsonPath"].as_str().unwrap().contains("[*]");
+            assert!(is_one || column["description"].as_str().unwrap().contains("the first"), "{column}");
+        }
         assert!(version["subresources"]["status"].is_object());
         assert!(version["schema"]["openAPIV3Schema"]["example"].is_object());
         let name = format!("{}.slotmesh.io", names["plural"].as_str().unwrap());
